@@ -1,0 +1,179 @@
+"""Where shards lie: folders, tars, brace ranges, globs, lists, overlays, pipes and fsspec URLs."""
+
+import glob
+import gzip
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from vlmkit.errors import VlmkitError
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+STREAM = "-"
+
+_URL = re.compile(r"[a-z][a-z0-9+]*://")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar of a location: its name (the file's, without suffixes) and its path or URL."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Location:
+    """One input: shards in order, and the locations that are laid over them, the last on top.
+
+    `text` is what the user wrote; `source` names it in the keys of a command with several inputs.
+    """
+
+    text: str
+    shards: tuple[Shard, ...]
+    overlays: tuple["Location", ...] = ()
+    is_stream: bool = False
+
+    @property
+    def source(self) -> str:
+        if self.is_stream:
+            return "stdin"
+        base = shard_name(self.text.rstrip("/"))
+        return re.sub(r"[{}*?\[\],.]+", "-", base).strip("-") or "input"
+
+    @property
+    def folder(self) -> Path | None:
+        """The local folder that this location is, with whatever lies beside its shards."""
+        return Path(self.text) if not self.is_stream and os.path.isdir(self.text) else None
+
+
+def locate(texts: list[str]) -> list[Location]:
+    """The inputs that a command line names: each argument may join several with `::`, or be `@list.txt`."""
+    return [_overlaid(part) for text in texts for part in _expanded(text)]
+
+
+def open_shard(path: str) -> BinaryIO:
+    """Opens a tar for reading, decompressed; `-` is standard input. Raises VlmkitError if it can't be read."""
+    if path == STREAM:
+        if sys.stdin.isatty():
+            raise VlmkitError(
+                "- reads a tar from standard input, and that is a terminal", "put a pipe in front of it"
+            )
+        return sys.stdin.buffer
+    try:
+        raw = _open(path)
+    except OSError as error:
+        raise VlmkitError(
+            f"{path}: {error.strerror or error}", "check the path and its permissions"
+        ) from error
+    if path.endswith((".gz", ".tgz")):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if path.endswith(".zst"):
+        import zstandard
+
+        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return raw
+
+
+def shard_name(path: str) -> str:
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    suffix = next((s for s in sorted(TAR_SUFFIXES, key=len, reverse=True) if name.endswith(s)), "")
+    return name[: len(name) - len(suffix)]
+
+
+def _open(path: str) -> BinaryIO:
+    if _URL.match(path):
+        import fsspec
+
+        return cast(BinaryIO, fsspec.open(path, "rb").open())
+    return open(path, "rb", buffering=0)
+
+
+def _expanded(text: str) -> list[str]:
+    if text.startswith("@"):
+        lines = _read_list(text[1:])
+        return [part for line in lines for part in _expanded(line)]
+    return text.split("::")
+
+
+def _read_list(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text().split("\n")
+    except OSError as error:
+        raise VlmkitError(
+            f"no list of inputs at {path}", "@FILE names a text file with one location a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _overlaid(text: str) -> Location:
+    base, *tops = [part + "/" if i < text.count("/+") else part for i, part in enumerate(text.split("/+"))]
+    location = _location(base)
+    if not tops:
+        return location
+    if location.is_stream:
+        raise VlmkitError(f"{text}: nothing can be laid over a stream", "write the stream to a folder first")
+    return Location(text, location.shards, tuple(_location(top) for top in tops))
+
+
+def _location(text: str) -> Location:
+    if text == STREAM:
+        return Location(text, (Shard(STREAM, STREAM),), is_stream=True)
+    paths = [path for pattern in _braces(text) for path in _paths(pattern)]
+    shards = tuple(Shard(shard_name(path), path) for path in paths)
+    _check_names(text, shards)
+    return Location(text, shards)
+
+
+def _braces(text: str) -> list[str]:
+    if "{" not in text:
+        return [text]
+    from braceexpand import UnbalancedBracesError, braceexpand
+
+    try:
+        return list(braceexpand(text))
+    except UnbalancedBracesError as error:
+        raise VlmkitError(
+            f"{text}: unbalanced braces", "a range is written '{00000..00099}.tar', in quotes"
+        ) from error
+
+
+def _paths(pattern: str) -> list[str]:
+    if _URL.match(pattern):
+        return [pattern]
+    if os.path.isdir(pattern):
+        return _tars_in(pattern)
+    if os.path.exists(pattern):
+        return [pattern]
+    if re.search(r"[*?\[]", pattern):
+        if found := sorted(glob.glob(pattern)):
+            return found
+        raise VlmkitError(
+            f"no file matches {pattern}", "check the pattern; quote it if the shell should leave it alone"
+        )
+    raise VlmkitError(
+        f"no such folder or tar: {pattern}", "check the path; an input is a folder of tars, a tar, or -"
+    )
+
+
+def _tars_in(folder: str) -> list[str]:
+    tars = sorted(entry.path for entry in os.scandir(folder) if entry.name.endswith(TAR_SUFFIXES))
+    if not tars and not os.path.exists(os.path.join(folder, ".vlmkit", "manifest.json")):
+        raise VlmkitError(
+            f"no tars in {folder}", "vlmkit download folder:… turns images and texts into tar shards"
+        )
+    return tars
+
+
+def _check_names(text: str, shards: tuple[Shard, ...]) -> None:
+    seen: dict[str, str] = {}
+    for shard in shards:
+        if other := seen.get(shard.name):
+            raise VlmkitError(
+                f"{text}: {other} and {shard.path} have the same shard name",
+                "give them as several inputs, joined by ::, and their keys will be kept apart",
+            )
+        seen[shard.name] = shard.path

@@ -1,0 +1,105 @@
+"""Reads a tar, from a file or a pipe, as samples."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from vlmkit.errors import BrokenInput
+from vlmkit.shards.sample import ROW_FIELD, Member, Sample, split_name
+from vlmkit.shards.tar import DamagedTar, Entry, TarWindow
+
+STREAM_BEGIN = "__vlmkit__"
+STREAM_END = "__vlmkit_end__"
+
+
+class ShardReader:
+    """Iterates over the samples of one tar. How the tar ended is known afterwards:
+
+    - `marked_end`: it ended with the end-of-archive marker.
+    - `damage`: where and why reading stopped early, if it did; the samples before that were whole.
+    - `strays`: members that belong to no sample, counted by kind.
+    - `begins`, `ends`: what the stream protocol's first and last members said, for each stream in the tar.
+    """
+
+    def __init__(self, file: BinaryIO, path: str, shard: str = "") -> None:
+        self.path = path
+        self.marked_end = False
+        self.damage: DamagedTar | None = None
+        self.strays: Counter[str] = Counter()
+        self.begins: list[dict[str, Any]] = []
+        self.ends: list[dict[str, Any]] = []
+        self._shard = shard
+        self._window = TarWindow(file)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Raises BrokenInput if a vlmkit stream lacks its last member: a stage before this one has died."""
+        key, group = None, list[tuple[str, Entry]]()
+        for entry in self._entries():
+            names = split_name(entry.name) if entry.regular else None
+            if names is not None and names[0] == key:
+                group.append((names[1], entry))
+                continue
+            if group:
+                yield self._sample(key or "", group)
+                group = []
+            self._window.release(entry.start)
+            if names is not None:
+                key, group = names[0], [(names[1], entry)]
+            else:
+                key = None
+                self._stray(entry)
+        if group and self.damage is None:  # of a damaged tar nobody knows whether its last sample is whole
+            yield self._sample(key or "", group)
+        self._check_stream()
+
+    @property
+    def unbroken(self) -> bool:
+        return self.damage is None and self.marked_end
+
+    def _entries(self) -> Iterator[Entry]:
+        try:
+            while entry := self._window.next_entry():
+                yield entry
+        except DamagedTar as damage:
+            self.damage = damage
+        self.marked_end = self._window.marked_end
+
+    def _sample(self, key: str, group: list[tuple[str, Entry]]) -> Sample:
+        begin = group[0][1].start
+        block = self._window.view(begin, group[-1][1].end)
+        members = [
+            Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size)
+            for field, e in group
+        ]
+        row = None
+        if members[-1].field == ROW_FIELD and (row := _json_object(members[-1].data)) is not None:
+            members.pop()
+            block = block[: group[-1][1].start - begin]
+        return Sample(key, members, self._shard, row, block)
+
+    def _stray(self, entry: Entry) -> None:
+        if entry.name == STREAM_BEGIN:
+            self.begins.append(self._said(entry))
+        elif entry.name == STREAM_END:
+            self.ends.append(self._said(entry))
+        elif not (entry.name.startswith("__") and entry.name.endswith("__")):
+            self.strays["without a field" if entry.regular else "no plain file"] += 1
+
+    def _said(self, entry: Entry) -> dict[str, Any]:
+        return _json_object(self._window.view(entry.data, entry.data + entry.size)) or {}
+
+    def _check_stream(self) -> None:
+        if len(self.begins) != len(self.ends):
+            raise BrokenInput(
+                f"{self.path} ends before its last member: the command that wrote it has died",
+                "look at the messages of the commands before this one, and run the pipe again",
+            )
+
+
+def _json_object(data: memoryview) -> dict[str, Any] | None:
+    try:
+        value = json.loads(bytes(data))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,151 @@
+"""A sample: raw tar members under one key, and one row of what steps have learnt about them."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vlmkit.shards.tar import encode_member
+
+IMAGE_FIELDS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+ROW_FIELD = "vlmkit.json"  # in a stream a sample's row travels as its last member
+
+_NUMBERED_IMAGE = re.compile(rf"(\d+)\.(?:{'|'.join(IMAGE_FIELDS)})")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of a sample: `block` is its whole run of tar bytes (headers, data, padding), copied as it is."""
+
+    field: str
+    block: memoryview
+    start: int
+    size: int
+
+    @classmethod
+    def encode(cls, key: str, field: str, data: bytes) -> "Member":
+        block = memoryview(encode_member(f"{key}.{field}", data))
+        return cls(field, block, len(block) - len(data) - -len(data) % 512, len(data))
+
+    @property
+    def data(self) -> memoryview:
+        return self.block[self.start : self.start + self.size]
+
+    @property
+    def is_image(self) -> bool:
+        return self.field in IMAGE_FIELDS or _NUMBERED_IMAGE.fullmatch(self.field) is not None
+
+
+class Sample:
+    """The unit that steps work on. Nothing is decoded, and nothing copied, until it is asked for.
+
+    `shard` names the shard it came from; `block` is its run of bytes there while nothing in it has changed.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        members: list[Member],
+        shard: str = "",
+        row: Row | None = None,
+        block: memoryview | None = None,
+    ) -> None:
+        self.key = key
+        self.members = members
+        self.shard = shard
+        self.row: Row = row if row is not None else {}
+        self.block = block
+
+    def __repr__(self) -> str:
+        return f"Sample({self.shard}/{self.key}: {' '.join(member.field for member in self.members)})"
+
+    @cached_property
+    def fields(self) -> dict[str, Member]:
+        return {member.field: member for member in self.members}
+
+    def __getitem__(self, field: str) -> memoryview:
+        return self.fields[field].data
+
+    @property
+    def size_bytes(self) -> int:
+        return (
+            len(self.block) if self.block is not None else sum(len(member.block) for member in self.members)
+        )
+
+    @property
+    def images(self) -> list[Member]:
+        """The pictures by kind: the one under a plain image field, else the numbered ones in number order."""
+        single = [member for member in self.members if member.field in IMAGE_FIELDS]
+        if single:
+            return single[:1]
+        numbered = [(m, match) for m in self.members if (match := _NUMBERED_IMAGE.fullmatch(m.field))]
+        return [member for member, match in sorted(numbered, key=lambda pair: int(pair[1][1]))]
+
+    @cached_property
+    def json(self) -> dict[str, Any]:
+        """What the `json` member says, {} without one. Raises ValueError if it is no JSON object in UTF-8."""
+        if "json" not in self.fields:
+            return {}
+        value = json.loads(bytes(self["json"]))
+        if not isinstance(value, dict):
+            raise ValueError("json holds no object")
+        return value
+
+    @cached_property
+    def text(self) -> str | None:
+        """`txt`, else all message texts joined by newlines, else None. Raises ValueError if it is not UTF-8."""
+        if "txt" in self.fields:
+            return str(self["txt"], "utf-8")
+        texts = [part["text"] for part in message_parts(self.json) if isinstance(part.get("text"), str)]
+        return "\n".join(texts) if texts else None
+
+    def changed(self, fields: Mapping[str, bytes]) -> "Sample":
+        """This sample with some fields replaced or added; the other members stay byte for byte."""
+        members = [
+            Member.encode(self.key, m.field, fields[m.field]) if m.field in fields else m
+            for m in self.members
+        ]
+        members += [Member.encode(self.key, f, data) for f, data in fields.items() if f not in self.fields]
+        return Sample(self.key, members, self.shard, self.row)
+
+    def renamed(self, key: str) -> "Sample":
+        members = [Member.encode(key, member.field, bytes(member.data)) for member in self.members]
+        return Sample(key, members, self.shard, self.row)
+
+    def only(self, wanted: Callable[[Member], bool]) -> "Sample":
+        """This sample with just the members that are wanted."""
+        members = [member for member in self.members if wanted(member)]
+        return self if len(members) == len(self.members) else Sample(self.key, members, self.shard, self.row)
+
+
+def new_sample(key: str, fields: Mapping[str, bytes], shard: str = "") -> Sample:
+    return Sample(key, [Member.encode(key, field, data) for field, data in fields.items()], shard)
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Key and field of a member's name: the key ends at the first dot of the base name. None: part of no sample."""
+    base = name.rfind("/") + 1
+    dot = name.find(".", base)
+    if dot <= base or dot == len(name) - 1:
+        return None
+    return name[:dot], name[dot + 1 :].lower()
+
+
+def message_parts(meta: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """The content items of all `messages`, in order; foreign shapes (a bare string as content) are one text item."""
+    messages = meta.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            yield {"type": "text", "text": content}
+        elif isinstance(content, list):
+            yield from (part for part in content if isinstance(part, dict))
+
+
+def dump_json(value: Mapping[str, Any]) -> bytes:
+    """One way to write `json` members: UTF-8, no spaces that carry nothing, names in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
