@@ -1,7 +1,6 @@
 """Where shards lie: folders, tars, brace ranges, globs, lists, overlays, pipes and fsspec URLs."""
 
 import glob
-import gzip
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from vlmkit.errors import VlmkitError
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 STREAM = "-"
 
+_COMPRESSED = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd"}
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 
 
@@ -59,23 +59,18 @@ def open_shard(path: str) -> BinaryIO:
     """Opens a tar for reading, decompressed; `-` is standard input. Raises VlmkitError if it can't be read."""
     if path == STREAM:
         if sys.stdin.isatty():
-            raise VlmkitError(
-                "- reads a tar from standard input, and that is a terminal", "put a pipe in front of it"
-            )
+            raise VlmkitError("- reads a tar from standard input, and that is a terminal", "put a pipe in front of it")
         return sys.stdin.buffer
     try:
         raw = _open(path)
     except OSError as error:
-        raise VlmkitError(
-            f"{path}: {error.strerror or error}", "check the path and its permissions"
-        ) from error
-    if path.endswith((".gz", ".tgz")):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-    if path.endswith(".zst"):
-        import zstandard
+        raise VlmkitError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
+    compression = next((name for suffix, name in _COMPRESSED.items() if path.endswith(suffix)), None)
+    if compression is None:
+        return raw
+    import pyarrow
 
-        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
-    return raw
+    return cast(BinaryIO, pyarrow.CompressedInputStream(raw, compression))
 
 
 def shard_name(path: str) -> str:
@@ -103,9 +98,7 @@ def _read_list(path: str) -> list[str]:
     try:
         lines = Path(path).read_text().split("\n")
     except OSError as error:
-        raise VlmkitError(
-            f"no list of inputs at {path}", "@FILE names a text file with one location a line"
-        ) from error
+        raise VlmkitError(f"no list of inputs at {path}", "@FILE names a text file with one location a line") from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
@@ -131,14 +124,12 @@ def _location(text: str) -> Location:
 def _braces(text: str) -> list[str]:
     if "{" not in text:
         return [text]
-    from braceexpand import UnbalancedBracesError, braceexpand
+    from braceexpand import braceexpand
 
     try:
         return list(braceexpand(text))
-    except UnbalancedBracesError as error:
-        raise VlmkitError(
-            f"{text}: unbalanced braces", "a range is written '{00000..00099}.tar', in quotes"
-        ) from error
+    except ValueError as error:
+        raise VlmkitError(f"{text}: unbalanced braces", "a range is written '{00000..00099}.tar', in quotes") from error
 
 
 def _paths(pattern: str) -> list[str]:
@@ -154,17 +145,13 @@ def _paths(pattern: str) -> list[str]:
         raise VlmkitError(
             f"no file matches {pattern}", "check the pattern; quote it if the shell should leave it alone"
         )
-    raise VlmkitError(
-        f"no such folder or tar: {pattern}", "check the path; an input is a folder of tars, a tar, or -"
-    )
+    raise VlmkitError(f"no such folder or tar: {pattern}", "check the path; an input is a folder of tars, a tar, or -")
 
 
 def _tars_in(folder: str) -> list[str]:
     tars = sorted(entry.path for entry in os.scandir(folder) if entry.name.endswith(TAR_SUFFIXES))
     if not tars and not os.path.exists(os.path.join(folder, ".vlmkit", "manifest.json")):
-        raise VlmkitError(
-            f"no tars in {folder}", "vlmkit download folder:… turns images and texts into tar shards"
-        )
+        raise VlmkitError(f"no tars in {folder}", "vlmkit download folder:… turns images and texts into tar shards")
     return tars
 
 

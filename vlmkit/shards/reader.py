@@ -69,8 +69,7 @@ class ShardReader:
         begin = group[0][1].start
         block = self._window.view(begin, group[-1][1].end)
         members = [
-            Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size)
-            for field, e in group
+            Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size) for field, e in group
         ]
         row = None
         if members[-1].field == ROW_FIELD and (row := _json_object(members[-1].data)) is not None:

@@ -72,9 +72,7 @@ class Sample:
 
     @property
     def size_bytes(self) -> int:
-        return (
-            len(self.block) if self.block is not None else sum(len(member.block) for member in self.members)
-        )
+        return len(self.block) if self.block is not None else sum(len(member.block) for member in self.members)
 
     @property
     def images(self) -> list[Member]:
@@ -105,10 +103,7 @@ class Sample:
 
     def changed(self, fields: Mapping[str, bytes]) -> "Sample":
         """This sample with some fields replaced or added; the other members stay byte for byte."""
-        members = [
-            Member.encode(self.key, m.field, fields[m.field]) if m.field in fields else m
-            for m in self.members
-        ]
+        members = [Member.encode(self.key, m.field, fields[m.field]) if m.field in fields else m for m in self.members]
         members += [Member.encode(self.key, f, data) for f, data in fields.items() if f not in self.fields]
         return Sample(self.key, members, self.shard, self.row)
 

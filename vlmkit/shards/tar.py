@@ -11,15 +11,16 @@ from typing import BinaryIO
 BLOCK = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 MODE = 0o644
-MODIFIED = 946_684_800  # every member that vlmkit writes is dated 2000-01-01: the time of writing is no part of the data
+MODIFIED = (
+    946_684_800  # every member that vlmkit writes is dated 2000-01-01: the time of writing is no part of the data
+)
 
 _ZEROS = bytes(BLOCK)
 _REGULAR = frozenset(b"\x0007")
-_WITHOUT_DATA = frozenset(
-    b"123456"
-)  # links, devices, folders, pipes: their size field describes no bytes that follow
+_WITHOUT_DATA = frozenset(b"123456")  # links, devices, folders, pipes: their size field describes no bytes that follow
 _LONGEST_EXTENSION = 1 << 20  # bytes; a name or a set of pax records beyond this is damage
-_WINDOW = 4 << 20
+_FILE_WINDOW = 4 << 20
+_PIPE_WINDOW = 1 << 18
 
 
 class DamagedTar(Exception):
@@ -50,10 +51,10 @@ class TarWindow:
     the window has moved on, because each window is a buffer of its own.
     """
 
-    def __init__(self, file: BinaryIO, window: int = _WINDOW) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._window = window
         self._length = _length(file)
+        self._window = _FILE_WINDOW if self._length is not None else _PIPE_WINDOW
         self._buffer = b""
         self._base = 0  # offset in the tar of the window's first byte
         self._kept = 0  # bytes before this offset may be forgotten
@@ -62,25 +63,22 @@ class TarWindow:
 
     def next_entry(self) -> Entry | None:
         """The next member, loaded whole, or None at the end of the bytes. Raises DamagedTar."""
-        start, size, name = self._at, None, None
+        start, size, name = None, None, None  # start: of the extended headers before a member, if it has any
         while header := self._header():
             self.marked_end = False
             kind = header[156]
             length = _number(header, 124, 136, self._at)
-            if kind in b"xgLK":
-                if kind == ord("g"):  # speaks of the whole archive: no part of the next member's bytes
-                    self._extension(length)
-                    start = self._at
-                    continue
+            if kind == ord("g"):  # speaks of the whole archive: no part of the next member's bytes
+                self._extension(length)
+            elif kind in b"xLK":
+                start = self._at if start is None else start
                 path, long_size = _extended(kind, self._extension(length), start)
                 name, size = path or name, long_size if long_size is not None else size
-                continue
-            if kind in _WITHOUT_DATA:
-                length = 0
-            elif size is not None:
-                length = size
-            return self._entry(name or _name(header), start, length, kind in _REGULAR)
-        if start != self._at:
+            else:
+                length = 0 if kind in _WITHOUT_DATA else length if size is None else size
+                start = self._at if start is None else start
+                return self._entry(name or _name(header), start, length, kind in _REGULAR)
+        if start is not None:
             raise DamagedTar("an extended header without its member", start)
         return None
 
@@ -133,11 +131,17 @@ class TarWindow:
         parts = [self._buffer[self._kept - self._base :]] if self._kept < have else []
         self._base = min(self._kept, have)
         wanted = end
-        while have < end and (part := self._file.read(max(self._window, min(end - have, 16 * self._window)))):
+        while have < end and (part := self._read(have)):
             parts.append(part)
             have += len(part)
         self._buffer = b"".join(parts)
         return have >= wanted
+
+    def _read(self, offset: int) -> bytes:
+        try:
+            return self._file.read(self._window)
+        except OSError as error:  # a compressed stream that is cut off or damaged, a disk that fails
+            raise DamagedTar(f"can't be read ({error})", offset) from error
 
 
 def encode_member(name: str, data: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Rows beside shards: row tables, conditions in SQL, joins. Nothing here knows of steps or jobs."""
