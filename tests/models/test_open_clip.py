@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from vlmkit.errors import VlmkitError
+from vlmkit.models.dual_encoders import load_dual_encoder
+from vlmkit.models.names import ModelName
+
+pytest.importorskip("open_clip")
+
+TEXTS = ["a cat", "a photo of a dog", "many words " * 100, ""]
+
+
+@pytest.fixture(scope="module")
+def model(open_clip_folder):
+    return load_dual_encoder(ModelName("path", str(open_clip_folder)), "cpu")
+
+
+def test_its_rows_are_unit_vectors_in_one_space(model, pictures):
+    images = model.encode_images(torch.stack([model.prepare(picture) for picture in pictures]))
+    texts = model.encode_texts(TEXTS)
+    assert images.shape == (6, 16)
+    assert texts.shape == (4, 16)
+    torch.testing.assert_close(torch.cat([images, texts]).norm(dim=1), torch.ones(10))
+
+
+def test_a_row_does_not_depend_on_its_batch(model, pictures):
+    prepared = [model.prepare(picture) for picture in pictures]
+    alone = torch.cat([model.encode_images(pixels[None]) for pixels in prepared])
+    torch.testing.assert_close(model.encode_images(torch.stack(prepared)), alone, atol=1e-5, rtol=0)
+    alone = torch.cat([model.encode_texts([text]) for text in TEXTS])
+    torch.testing.assert_close(model.encode_texts(TEXTS), alone, atol=1e-5, rtol=0)
+
+
+def test_its_column_is_the_folders(model, open_clip_folder):
+    assert model.name == ModelName("path", str(open_clip_folder)).column()
+
+
+def test_a_folder_without_its_weights_is_one_clear_line(open_clip_folder, tmp_path):
+    (tmp_path / "open_clip_config.json").write_text((open_clip_folder / "open_clip_config.json").read_text())
+    with pytest.raises(VlmkitError, match="no CLIP weights: path:") as raised:
+        load_dual_encoder(ModelName("path", str(tmp_path)), "cpu")
+    assert "\n" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "near"),
+    [
+        ("open_clip:ViT-B32/openai", "no architecture called ViT-B32", "ViT-B-32"),
+        ("open_clip:ViT-B-32/laion2b_s34b", "no weights of ViT-B-32 called laion2b_s34b", "laion2b_s34b_b79k"),
+    ],
+)
+def test_a_misspelt_model_is_told_its_neighbours(text, message, near, monkeypatch):
+    monkeypatch.setattr("vlmkit.models.loading.hub_answers", lambda: False)
+    with pytest.raises(VlmkitError, match=message) as raised:
+        load_dual_encoder(ModelName.parse(text), "cpu")
+    assert near in raised.value.hint

@@ -1,0 +1,59 @@
+"""Which device a model runs on, in what precision, and how many processes share it."""
+
+import os
+
+import torch
+
+from vlmkit.errors import VlmkitError
+
+HINT = "use --device auto, cpu, mps, cuda or cuda:N"
+
+
+def pick_device(option: str | None = None) -> torch.device:
+    """The device an option names; None or "auto" is the first GPU, else Apple's, else the CPU.
+
+    Raises VlmkitError for a device that does not exist or is not on this machine.
+    """
+    if option is None or option == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+    try:
+        device = torch.device(option)
+    except RuntimeError as error:
+        raise VlmkitError(f"not a device: {option}", HINT) from error
+    if not _is_here(device):
+        raise VlmkitError(f"no device {option} on this machine", HINT)
+    return device
+
+
+def half_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes in it (CUDA capability 8.0 and later), else float32."""
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """A context in which matrix products run in `half_precision`; weights and sums stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device) == torch.bfloat16)
+
+
+def process_count(option: str | None = None) -> int:
+    """How many worker processes suit a device: one a GPU; on a CPU one a core, each with one torch thread."""
+    device = pick_device(option)
+    if device.type == "cuda" and device.index is None:
+        return torch.cuda.device_count()
+    return _usable_cores() if device.type == "cpu" else 1
+
+
+def _usable_cores() -> int:
+    """CPU cores this process may run on: a batch job is often given a few of many."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_here(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or (device.type == "mps" and _has_mps())
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
