@@ -32,7 +32,8 @@ Outcome = Kept | Dropped
 class Step(Protocol):
     """One command's work on samples. Pickled into worker processes, so heavy things are made on the first call."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def options(self) -> Mapping[str, Any]:
         """What decides the result, as JSON: it goes into the plan and the manifest, and a rerun must agree with it."""
@@ -45,3 +46,18 @@ class Step(Protocol):
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         """Exactly one outcome a sample, in order. A call sees the samples of one shard (or of one stream)."""
         ...
+
+
+class Keep:
+    """The step that changes nothing and keeps everything."""
+
+    name = "cat"
+
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def bound(self, columns: frozenset[str]) -> "Keep":
+        return self
+
+    def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
+        return map(Kept, samples)

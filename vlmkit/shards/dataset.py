@@ -68,7 +68,12 @@ def commit(temporary: Path, final: Path) -> None:
 @contextmanager
 def committed(final: Path, folder: Path) -> Iterator[BinaryIO]:
     """A file to write that gets its final name when the block ends well, and is removed when it does not."""
-    temporary = temporary_path(final, folder)
+    with renamed_when_whole(temporary_path(final, folder), final) as file:
+        yield file
+
+
+@contextmanager
+def renamed_when_whole(temporary: Path, final: Path) -> Iterator[BinaryIO]:
     try:
         with open(temporary, "wb") as file:
             yield file

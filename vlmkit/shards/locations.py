@@ -4,7 +4,7 @@ import glob
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -29,25 +29,19 @@ class Shard:
 class Location:
     """One input: shards in order, and the locations that are laid over them, the last on top.
 
-    `text` is what the user wrote; `source` names it in the keys of a command with several inputs.
+    `text` is what the user wrote; `source` names the input in the keys of a command that has several; `folder` is
+    the local folder that the location is, if it is one, with whatever lies beside the shards.
     """
 
     text: str
     shards: tuple[Shard, ...]
+    source: str
+    folder: Path | None = None
     overlays: tuple["Location", ...] = ()
-    is_stream: bool = False
 
     @property
-    def source(self) -> str:
-        if self.is_stream:
-            return "stdin"
-        base = shard_name(self.text.rstrip("/"))
-        return re.sub(r"[{}*?\[\],.]+", "-", base).strip("-") or "input"
-
-    @property
-    def folder(self) -> Path | None:
-        """The local folder that this location is, with whatever lies beside its shards."""
-        return Path(self.text) if not self.is_stream and os.path.isdir(self.text) else None
+    def is_stream(self) -> bool:
+        return self.text == STREAM
 
 
 def locate(texts: list[str]) -> list[Location]:
@@ -109,16 +103,21 @@ def _overlaid(text: str) -> Location:
         return location
     if location.is_stream:
         raise VlmkitError(f"{text}: nothing can be laid over a stream", "write the stream to a folder first")
-    return Location(text, location.shards, tuple(_location(top) for top in tops))
+    return replace(location, text=text, overlays=tuple(_location(top) for top in tops))
 
 
 def _location(text: str) -> Location:
     if text == STREAM:
-        return Location(text, (Shard(STREAM, STREAM),), is_stream=True)
+        return Location(text, (Shard(STREAM, STREAM),), "stdin")
     paths = [path for pattern in _braces(text) for path in _paths(pattern)]
     shards = tuple(Shard(shard_name(path), path) for path in paths)
     _check_names(text, shards)
-    return Location(text, shards)
+    return Location(text, shards, _source(text), Path(text) if os.path.isdir(text) else None)
+
+
+def _source(text: str) -> str:
+    """The base name, with what is special in a range or a glob, and dots (which end a key), as dashes."""
+    return re.sub(r"[{}*?\[\],.]+", "-", shard_name(text)).strip("-") or "input"
 
 
 def _braces(text: str) -> list[str]:

@@ -1,0 +1,49 @@
+"""vlmkit filter: keeps the samples whose scores pass."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vlmkit.commands.shared import BatchSize, Device, Job, Sources, Target, command
+
+
+@command(example="vlmkit filter in/ out/ --min-words 3 --min-side 200 --clip-min 0.28")
+def filter(
+    source: Sources,
+    target: Target,
+    where: Annotated[
+        str | None, typer.Option(help="A condition in SQL, such as \"clip >= 0.3 AND skill = 'color'\".")
+    ] = None,
+    min_words: Annotated[int | None, typer.Option(help="Fewest words of the text.")] = None,
+    max_words: Annotated[int | None, typer.Option(help="Most words of the text.")] = None,
+    min_side: Annotated[int | None, typer.Option(help="Shortest smaller side of the picture, in pixels.")] = None,
+    max_aspect: Annotated[float | None, typer.Option(help="Most that the longer side may be of the shorter.")] = None,
+    clip_min: Annotated[float | None, typer.Option(help="Lowest image-text similarity, a cosine.")] = None,
+    clip_model: Annotated[
+        str | None,
+        typer.Option(
+            help="open_clip:ARCH/TAG, hf:ORG/NAME, path:FOLDER or builtin:conse. "
+            "Default: the scores that the input carries, else open_clip:ViT-B-32/laion2b_s34b_b79k."
+        ),
+    ] = None,
+    device: Device = None,
+    batch_size: BatchSize = 64,
+    job: Job = Job(),  # noqa: B008
+) -> int:
+    """Keep the samples for which all conditions hold, and say why the others went.
+
+    Scores are kept in the tables beside the shards: a second run with another threshold runs no model.
+    """
+    from vlmkit.scores.filter import Filter
+    from vlmkit.scores.rules import conditions
+
+    rules = conditions(
+        where, min_words=min_words, max_words=max_words, min_side=min_side, max_aspect=max_aspect, clip_min=clip_min
+    )
+    if clip_min is not None and clip_model == "builtin:conse":
+        print(
+            "note: CLIP's usual thresholds mean nothing for builtin:conse; look at vlmkit stats first", file=sys.stderr
+        )
+    models = {"clip": clip_model} if clip_model else {}
+    return job.run(Filter(rules, models, device, batch_size), source, target)

@@ -1,0 +1,129 @@
+"""What all commands share: the options of a job, and how a command ends."""
+
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from vlmkit.errors import RunAgain, VlmkitError
+
+if TYPE_CHECKING:
+    from vlmkit.jobs.options import JobOptions
+    from vlmkit.jobs.step import Step
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        show_default=False,
+        help="Folders, tars, '{00000..00099}.tar', globs, A::B, overlays A/+B/, @list.txt, URLs, or - for stdin.",
+    ),
+]
+Target = Annotated[
+    str, typer.Argument(metavar="OUTPUT", show_default=False, help="A folder, a tar, or - for standard output.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. Default: the best there is.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Pictures or texts that a model sees at once.")]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of every command that turns shards into shards. `run` does it."""
+
+    limit: Annotated[int | None, typer.Option(min=0, help="Take only the first N samples.")] = None
+    only: Annotated[str | None, typer.Option(help="Write only these fields, such as txt,json or image,txt.")] = None
+    rejects: Annotated[str | None, typer.Option(help="Write the dropped samples here: a folder or x.tar.")] = None
+    max_bad: Annotated[float, typer.Option(help="Share of unreadable samples above which the status is 3.")] = 0.05
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and print, write nothing.")] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over in a folder that vlmkit made.")] = False
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core, or one a GPU.")] = None
+    part: Annotated[str | None, typer.Option(metavar="I/N", help="Do part I, from 0, of N.")] = None
+    report: Annotated[Path | None, typer.Option(help="Write the HTML report here as well.")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no closing table.")] = False
+    json: Annotated[bool, typer.Option("--json", help="The final summary as one JSON line on stderr.")] = False
+
+    def run(
+        self, step: "Step", sources: list[str], target: str, new_shards: bool = False, embed_rows: bool = False
+    ) -> int:
+        from vlmkit.jobs.job import run_step
+
+        return run_step(step, sources, target, self.options(), new_shards, embed_rows)
+
+    def options(self) -> "JobOptions":
+        from vlmkit.jobs.options import JobOptions
+
+        return JobOptions(**asdict(self))
+
+
+def command(example: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """Makes a function a command: `example` stands in its help, a parameter such as `job: Job` becomes the options
+    that Job has as fields, and its errors become exit statuses.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., None]:
+        groups, parameters = _spread(function)
+
+        def run(**values: Any) -> None:
+            for name, kind in groups.items():
+                values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            raise typer.Exit(exit_status(function, values))
+
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.example = example  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def exit_status(function: Callable[..., int], values: dict[str, Any]) -> int:
+    """Calls a command; turns what can go wrong into a line on stderr and the status of DESIGN section 4."""
+    for name in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(name, _preempted)
+    try:
+        status = function(**values)
+        sys.stdout.flush()
+        return status
+    except VlmkitError as error:
+        print(f"vlmkit {function.__name__}: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _preempted(number: int, frame: FrameType | None) -> None:
+    raise RunAgain(f"interrupted by {signal.Signals(number).name}", "run the same command again: it goes on from here")
+
+
+def _spread(function: Callable[..., int]) -> tuple[dict[str, Any], list[inspect.Parameter]]:
+    """A function's parameters, with those of a dataclass type replaced by its fields."""
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    hints = get_type_hints(function, include_extras=True)
+    for parameter in inspect.signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if not is_dataclass(kind):
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        groups[parameter.name] = kind
+        inner = get_type_hints(kind, include_extras=True)
+        parameters += [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=inner[f.name])
+            for f in fields(kind)
+        ]
+    return groups, parameters

@@ -1,0 +1,116 @@
+"""From one end to the other in one process: streams, single tars, and new shards made of whatever comes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from vlmkit.errors import VlmkitError
+from vlmkit.jobs.counts import Counts
+from vlmkit.jobs.finish import finish_dataset
+from vlmkit.jobs.inputs import ShardInput, read_shard
+from vlmkit.jobs.manifest import entry, history
+from vlmkit.jobs.options import JobOptions
+from vlmkit.jobs.outputs import Nowhere, Store
+from vlmkit.jobs.plan import Plan, clear_shards, freeze, is_finished, withdraw
+from vlmkit.jobs.progress import JobProgress, Ticker
+from vlmkit.jobs.result import Result
+from vlmkit.jobs.shard_store import RollingStore
+from vlmkit.jobs.step import Outcome, Step
+from vlmkit.jobs.stream_store import StreamStore, stream_target
+from vlmkit.jobs.work import decide, record
+from vlmkit.shards.locations import Location
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One command's outcomes, made by `outcomes` while they are stored; the reading of them is counted there."""
+
+    command: str
+    options: dict[str, Any]
+    outcomes: Callable[[Counts], Iterator[Outcome]]
+    shards: list[ShardInput] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
+    embed_rows: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.command, self.options, tuple(self.shards), rolling=True)
+
+    @property
+    def from_stream(self) -> bool:
+        return any(shard.is_stream for shard in self.shards)
+
+
+def step_outcomes(step: Step, shards: list[ShardInput], limit: int | None, counts: Counts) -> Iterator[Outcome]:
+    """The step's outcomes for the first `limit` samples of the shards, one after the other."""
+    for shard in shards:
+        items = read_shard(replace(shard, limit=limit), counts)
+        if shard.is_stream and (first := next(items, None)) is not None:
+            step = step.bound(frozenset(getattr(first, "row", {})))
+            items = chain([first], items)
+        for outcome in decide(step, items):
+            yield outcome
+            limit = None if limit is None else limit - 1
+        if limit == 0:
+            return
+
+
+def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Result) -> None:
+    """Makes new shards. What an unfinished run has left is removed: this work can't be taken up in the middle."""
+    plan = freeze(flow.plan, target, options.overwrite)
+    rejects = Path(options.rejects) if options.rejects and not options.rejects_tar else None
+    if rejects is not None:
+        freeze(plan, rejects, options.overwrite)
+    if is_finished(target):
+        result.already_done = True
+        result.notes.append(f"{target} was already done")
+        if flow.from_stream:  # the commands before this one in the pipe may end well
+            while sys.stdin.buffer.read(1 << 20):
+                pass
+        return
+    for folder in (target, rejects):
+        if folder is not None:
+            clear_shards(folder, plan)
+    store = RollingStore(target, result.counts, options.only_fields, flow.embed_rows)
+    try:
+        _record(flow, store, options, result, rejects)
+    except VlmkitError:
+        withdraw(target)
+        raise
+    finish_dataset(target, plan, flow.locations, result.counts, rejects, options)
+
+
+def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Result) -> None:
+    """Writes one tar stream, to standard output or under a name."""
+    if options.part:
+        raise VlmkitError(f"--part does not divide what goes to {target}", "name a folder as the output")
+    steps = [*history(flow.locations), entry(flow.plan, flow.locations)]
+    rejects = Path(options.rejects) if options.rejects and not options.rejects_tar else None
+    if rejects is not None:
+        clear_shards(rejects, freeze(flow.plan, rejects, options.overwrite))
+    with stream_target(target) as file:
+        _record(flow, StreamStore(file, steps, options.only_fields), options, result, rejects)
+
+
+def dry_flow(flow: Flow, options: JobOptions, result: Result) -> None:
+    _record(flow, Nowhere(), replace(options, rejects=None), result, None)
+
+
+def _record(flow: Flow, store: Store, options: JobOptions, result: Result, rejects: Path | None) -> None:
+    tar = options.rejects_tar
+    steps = [*history(flow.locations), entry(flow.plan, flow.locations)]
+    total = sum(Path(shard.path).stat().st_size for shard in flow.shards if Path(shard.path).exists())
+    with (
+        JobProgress(flow.command, total, options.quiet) as progress,
+        stream_target(str(tar)) if tar else nullcontext() as file,
+    ):
+        dropped: Store | None = StreamStore(file, steps, verdicts=True) if file else None
+        if rejects is not None:
+            dropped = RollingStore(rejects)
+        ticker = Ticker(progress.advance)
+        record(flow.command, flow.outcomes(result.counts), result.counts, store, dropped, ticker)
+        ticker.flush(result.counts)

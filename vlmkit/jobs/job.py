@@ -1,0 +1,75 @@
+"""Runs a step from inputs to an output, in the way that fits them."""
+
+from functools import partial
+from pathlib import Path
+
+from vlmkit.errors import VlmkitError
+from vlmkit.jobs.flow import Flow, dry_flow, flow_into_folder, flow_into_stream, step_outcomes
+from vlmkit.jobs.inputs import shard_inputs
+from vlmkit.jobs.options import JobOptions
+from vlmkit.jobs.over_shards import run_over_shards
+from vlmkit.jobs.result import Result, closing
+from vlmkit.jobs.step import Step
+from vlmkit.shards.dataset import table_path
+from vlmkit.shards.locations import STREAM, TAR_SUFFIXES, Location, locate, shard_name
+from vlmkit.tables.rows import score_columns
+
+
+def run_step(
+    step: Step,
+    sources: list[str],
+    target: str,
+    options: JobOptions,
+    new_shards: bool = False,
+    embed_rows: bool = False,
+) -> int:
+    """Runs a step over all samples of the inputs; returns the exit status.
+
+    From folders and tars to a folder it goes shard by shard, in processes, resumable, and can be divided; everything
+    else flows through this process, as does what makes `new_shards` of its own. Raises VlmkitError for what the user
+    can mend, RunAgain if work is left.
+    """
+    locations = locate(sources)
+    step = step.bound(known_columns(locations))
+    with closing(step.name, options) as result:
+        from_files = not any(location.is_stream for location in locations)
+        if is_folder(target) and from_files and not new_shards:
+            run_over_shards(step, locations, Path(target), options, result)
+        else:
+            run_flow(step_flow(step, locations, options, embed_rows), target, options, result)
+    return result.status(options.max_bad)
+
+
+def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> None:
+    if options.dry_run:
+        dry_flow(flow, options, result)
+    elif is_folder(target):
+        flow_into_folder(flow, Path(target), options, result)
+    else:
+        flow_into_stream(flow, target, options, result)
+
+
+def step_flow(step: Step, locations: list[Location], options: JobOptions, embed_rows: bool) -> Flow:
+    shards = shard_inputs(locations)
+    outcomes = partial(step_outcomes, step, shards, options.limit)
+    deciding = {**step.options(), **options.deciding, "embed_rows": embed_rows}
+    return Flow(step.name, deciding, outcomes, shards, locations, embed_rows)
+
+
+def is_folder(target: str) -> bool:
+    """Whether an output is a folder of shards; otherwise it is a stream. Raises VlmkitError for what is neither."""
+    if "://" in target:
+        raise VlmkitError(f"{target}: outputs are local", "write to a local folder, or to - and pipe it to an uploader")
+    if target.endswith(TAR_SUFFIXES) and not target.endswith(".tar"):
+        raise VlmkitError(f"{target}: a compressed tar is not written", "write to - and pipe it through a compressor")
+    return target != STREAM and not target.endswith(".tar")
+
+
+def known_columns(locations: list[Location]) -> frozenset[str]:
+    """The columns of the tables beside the inputs, as the first table of each shows them."""
+    found: frozenset[str] = frozenset()
+    for location in locations:
+        for part in (location, *location.overlays):
+            tables = (table_path(Path(shard.path).parent, shard_name(shard.path)) for shard in part.shards)
+            found |= next(filter(None, map(score_columns, tables)), frozenset())
+    return found

@@ -1,0 +1,165 @@
+"""The plan of a job: what it reads, what it does, how it is divided. Frozen before any work, so that whoever comes
+later, after a kill or as another task of an array, does the same."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vlmkit.errors import VlmkitError
+from vlmkit.jobs.inputs import ShardInput
+from vlmkit.jobs.slurm import Array
+from vlmkit.shards.dataset import (
+    manifest_path,
+    own_folder,
+    plan_path,
+    read_json,
+    stats_path,
+    table_path,
+    tar_path,
+    temporary_path,
+)
+
+_NUMBERED = re.compile(r"\d{5,}(\.tar|\.parquet|_stats\.json)")
+_REMEDY = "repeat the command as it was, choose another output, or start over with --overwrite"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`options` are those that decide the result. `shards` are the inputs; their output shards have the same names,
+    unless the job is `rolling`: then new shards with running numbers are made from all of them together.
+    `array` is how the SLURM array that began the work divides it.
+    """
+
+    command: str
+    options: Mapping[str, Any]
+    shards: tuple[ShardInput, ...]
+    rolling: bool = False
+    array: Array | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        inputs = [{**asdict(shard), **_file_state(shard)} for shard in self.shards]
+        value: dict[str, Any] = json.loads(json.dumps({**asdict(self), "shards": inputs}))
+        return value
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Plan":
+        shards = tuple(
+            ShardInput(s["name"], s["path"], tuple(s["overlays"]), s["source"], s["limit"]) for s in value["shards"]
+        )
+        array = Array(**value["array"]) if value["array"] else None
+        return cls(value["command"], value["options"], shards, value["rolling"], array)
+
+
+def freeze(plan: Plan, folder: Path, overwrite: bool = False) -> Plan:
+    """Writes the plan into the output folder, or finds the same one there and returns that.
+
+    Raises VlmkitError if the folder is not vlmkit's, or holds the work of another command, other options or inputs.
+    """
+    if overwrite:
+        clear(folder)
+    if not plan_path(folder).exists():
+        _check_empty(folder)
+        _publish(plan, folder)
+    there = read_json(plan_path(folder)) or {}
+    _check_same(there, plan.as_json(), folder)
+    return Plan.from_json(there)
+
+
+def existing_plan(folder: Path) -> Plan | None:
+    there = read_json(plan_path(folder))
+    return Plan.from_json(there) if there else None
+
+
+def is_committed(folder: Path, shard: str) -> bool:
+    return stats_path(folder, shard).exists()
+
+
+def is_finished(folder: Path) -> bool:
+    return manifest_path(folder).exists()
+
+
+def clear(folder: Path) -> None:
+    """Removes what the folder's plan lists, and nothing else."""
+    there = read_json(plan_path(folder))
+    if there is None:
+        return
+    clear_shards(folder, Plan.from_json(there))
+    shutil.rmtree(own_folder(folder))
+
+
+def clear_shards(folder: Path, plan: Plan) -> None:
+    for shard in plan.shards:
+        for path in (stats_path(folder, shard.name), table_path(folder, shard.name), tar_path(folder, shard.name)):
+            if not plan.rolling:
+                path.unlink(missing_ok=True)
+    for path in folder.iterdir() if plan.rolling else ():
+        if _NUMBERED.fullmatch(path.name):
+            path.unlink()
+
+
+def withdraw(folder: Path) -> None:
+    """Takes the plan back if nothing has come of it, so that a corrected command may use the folder."""
+    if not any(folder.glob("*_stats.json")):
+        shutil.rmtree(own_folder(folder), ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _publish(plan: Plan, folder: Path) -> None:
+    """Of several tasks that start at once, one makes the plan: a link fails if the name is taken (as O_EXCL would)."""
+    temporary = temporary_path(plan_path(folder), folder)
+    temporary.write_text(json.dumps(plan.as_json(), indent=1))
+    try:
+        os.link(temporary, plan_path(folder))
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise VlmkitError(f"{folder} is a file", "an output is a folder, a name ending in .tar, or -")
+    strangers = [path for path in folder.iterdir() if path != own_folder(folder)] if folder.exists() else []
+    if strangers:
+        raise VlmkitError(f"{folder} is not empty, and vlmkit did not make it", "choose another output folder")
+
+
+def _check_same(there: dict[str, Any], here: dict[str, Any], folder: Path) -> None:
+    differences = list(_differences(there, here))
+    if differences:
+        raise VlmkitError(f"{folder} was made in another way: {'; '.join(differences)}", _REMEDY)
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    if there["command"] != here["command"]:
+        return [f"by vlmkit {there['command']}"]
+    names = sorted({*there["options"], *here["options"]})
+    found = [
+        f"{name} was {there['options'].get(name)!r} and is now {here['options'].get(name)!r}"
+        for name in names
+        if there["options"].get(name) != here["options"].get(name)
+    ]
+    if there["shards"] != here["shards"]:
+        found.append(_input_difference(there["shards"], here["shards"]))
+    return found
+
+
+def _input_difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:
+    if len(there) != len(here):
+        return f"from {len(there)} input shards, now there are {len(here)}"
+    first = next(new["path"] for old, new in zip(there, here, strict=True) if old != new)
+    return f"the input {first} is another or has changed"
+
+
+def _file_state(shard: ShardInput) -> dict[str, int]:
+    """Size and time of change of a local input, so that a rerun notices another file under the same name."""
+    if shard.is_stream or not os.path.exists(shard.path):
+        return {}
+    status = os.stat(shard.path)
+    return {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns}

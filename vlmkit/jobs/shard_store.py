@@ -1,0 +1,124 @@
+"""Stores samples as shards of a folder: tar, row table, stats."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from copy import deepcopy
+from pathlib import Path
+
+from vlmkit.jobs.counts import Counts
+from vlmkit.shards.dataset import committed, numbered_shard, stats_path, table_path, tar_path, write_json
+from vlmkit.shards.keys import UniqueKeys
+from vlmkit.shards.sample import Member, Row, Sample
+from vlmkit.shards.writer import TarWriter
+from vlmkit.tables.rows import without_verdict, write_rows
+
+SAMPLES_PER_SHARD = 10_000
+BYTES_PER_SHARD = 1_000_000_000
+
+Wanted = Callable[[Member], bool]
+
+
+class ShardStore:
+    """One shard, under temporary names until `finish` commits tar, table and stats in that order.
+
+    `only` picks the members that are written; `embed_rows` writes each row into the tar as well. A shard that keeps
+    nothing gets no tar.
+    """
+
+    def __init__(self, folder: Path, shard: str, only: Wanted | None = None, embed_rows: bool = False) -> None:
+        self.shard = shard
+        self.rows: list[Row] = []
+        self.written = Counts()
+        self._folder = folder
+        self._only = only
+        self._embed_rows = embed_rows
+        self._unique = UniqueKeys()
+        self._files = ExitStack()
+        self._tar: TarWriter | None = None
+        self._opened = time.monotonic()
+
+    def put(self, sample: Sample, row: Row) -> int:
+        sample = self._as_written(sample)
+        row = {**row, "key": sample.key}
+        self.rows.append(row)
+        self.written.samples_in += 1
+        self.written.samples_out += 1
+        if not sample.members:  # --only left nothing of it: the row is all there is
+            return 0
+        tar = self._tar or self._open()
+        row["offset"], row["length"] = tar.write(sample, without_verdict(row) if self._embed_rows else None)
+        self.written.bytes_out = tar.offset
+        return int(row["length"])
+
+    def note(self, sample: Sample, row: Row) -> None:
+        self.rows.append({**row, "key": self._unique(sample.key)})
+
+    def finish(self, counts: Counts | None = None) -> None:
+        if self._tar is not None:
+            self._tar.close()
+        self._files.close()
+        with committed(table_path(self._folder, self.shard), self._folder) as file:
+            write_rows(self.rows, file)
+        counts = counts or self.written
+        counts.seconds = time.monotonic() - self._opened
+        write_json(stats_path(self._folder, self.shard), counts.as_json(), self._folder)
+
+    def abandon(self) -> None:
+        self._files.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+    def _open(self) -> TarWriter:
+        self._tar = TarWriter(self._files.enter_context(committed(tar_path(self._folder, self.shard), self._folder)))
+        return self._tar
+
+    def _as_written(self, sample: Sample) -> Sample:
+        """The sample as it stands in this shard. It is told its key and shard, since a step may name it later."""
+        key = self._unique(sample.key)
+        stored = sample if key == sample.key else sample.renamed(key)
+        sample.key, sample.shard = key, self.shard
+        return stored if self._only is None else stored.only(self._only)
+
+
+class RollingStore:
+    """As many shards as it takes, with running numbers. `counts` are the job's own, of which each shard's stats
+    get their share; without them the stats say what was written."""
+
+    def __init__(
+        self, folder: Path, counts: Counts | None = None, only: Wanted | None = None, embed_rows: bool = False
+    ) -> None:
+        self._folder = folder
+        self._counts = counts
+        self._before = Counts()
+        self._only = only
+        self._embed_rows = embed_rows
+        self._number = 0
+        self._shard = self._next()
+
+    def put(self, sample: Sample, row: Row) -> int:
+        written = self._shard.written
+        if written.samples_out >= SAMPLES_PER_SHARD or written.bytes_out >= BYTES_PER_SHARD:
+            self._commit()
+            self._shard = self._next()
+        return self._shard.put(sample, row)
+
+    def note(self, sample: Sample, row: Row) -> None:
+        self._shard.note(sample, row)
+
+    def finish(self, counts: Counts | None = None) -> None:
+        if self._shard.rows:
+            self._commit()
+
+    def abandon(self) -> None:
+        self._shard.abandon()
+
+    def _commit(self) -> None:
+        if self._counts is None:
+            self._shard.finish()
+            return
+        self._shard.finish(self._counts.since(self._before))
+        self._before = deepcopy(self._counts)
+
+    def _next(self) -> ShardStore:
+        shard = ShardStore(self._folder, numbered_shard(self._number), self._only, self._embed_rows)
+        self._number += 1
+        return shard

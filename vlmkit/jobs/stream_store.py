@@ -1,0 +1,82 @@
+"""Stores samples as one tar stream, rows inside: on standard output, or in a file that is a stream under a name."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vlmkit.errors import VlmkitError
+from vlmkit.jobs.counts import Counts
+from vlmkit.jobs.shard_store import SAMPLES_PER_SHARD, Wanted
+from vlmkit.shards.dataset import renamed_when_whole
+from vlmkit.shards.keys import UniqueKeys
+from vlmkit.shards.locations import STREAM
+from vlmkit.shards.reader import STREAM_BEGIN, STREAM_END
+from vlmkit.shards.sample import Row, Sample, dump_json
+from vlmkit.shards.writer import TarWriter
+from vlmkit.tables.rows import without_verdict
+
+
+class StreamStore:
+    """Says `history` (the manifests so far, this command's last) in the stream's first member and, once all has gone
+    well, the same with all counts in its last: a reader that misses the last knows that this command has died.
+    With `verdicts` (for rejects) rows also say why a sample was dropped.
+    """
+
+    def __init__(
+        self, file: BinaryIO, history: list[dict[str, Any]], only: Wanted | None = None, verdicts: bool = False
+    ) -> None:
+        self._tar = TarWriter(file)
+        self._history = history
+        self._only = only
+        self._verdicts = verdicts
+        self._written = Counts()
+        self._unique = UniqueKeys()
+        self._last_key = ""
+        self._tar.add(STREAM_BEGIN, dump_json({"history": history}))
+
+    def put(self, sample: Sample, row: Row) -> int:
+        sample = self._apart(sample)
+        stored = sample if self._only is None else sample.only(self._only)
+        self._written.samples_in += 1
+        self._written.samples_out += 1
+        carried = {**row, "key": sample.key} if self._verdicts else without_verdict(row)
+        return self._tar.write(stored, carried or None)[1]
+
+    def note(self, sample: Sample, row: Row) -> None:
+        """A stream has no place for the rows of dropped samples: their counts travel in its last member."""
+
+    def finish(self, counts: Counts | None = None) -> None:
+        counts = counts or self._written
+        *before, own = self._history
+        history = [*before, *counts.earlier, {**own, "counts": counts.without_times()}]
+        self._tar.add(STREAM_END, dump_json({"history": history}))
+        self._tar.close()
+
+    def abandon(self) -> None:
+        """Without its last member the stream is seen to be broken."""
+
+    def _apart(self, sample: Sample) -> Sample:
+        """Equal keys must not meet in a stream. As many are remembered as a shard would hold."""
+        if len(self._unique) >= SAMPLES_PER_SHARD:
+            self._unique = UniqueKeys()
+            self._unique(self._last_key)
+        key = self._last_key = self._unique(sample.key)
+        stored = sample if key == sample.key else sample.renamed(key)
+        sample.key, sample.shard = key, STREAM
+        return stored
+
+
+@contextmanager
+def stream_target(target: str) -> Iterator[BinaryIO]:
+    """Standard output, or a tar that appears under its name when it is whole."""
+    if target != STREAM:
+        final = Path(target)
+        with renamed_when_whole(final.with_name(f".{final.name}.{os.getpid()}"), final) as file:
+            yield file
+    elif sys.stdout.isatty():
+        raise VlmkitError("a tar is not written to a terminal", "pipe it into a command, or name a folder or x.tar")
+    else:
+        yield sys.stdout.buffer

@@ -1,0 +1,1 @@
+"""Scorers, one family a file, and the filter that decides by them."""

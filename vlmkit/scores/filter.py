@@ -1,0 +1,82 @@
+"""The filter: keeps the samples for which all conditions hold, and says of the others which one failed first."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vlmkit.jobs.step import Dropped, Kept, Outcome
+from vlmkit.scores.columns import Values, resolve
+from vlmkit.scores.inputs import Missing
+from vlmkit.shards.sample import Sample
+from vlmkit.tables.conditions import Condition
+
+_CHUNK_SAMPLES = 1024
+_CHUNK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Conditions are tried in order, each only on the samples that passed those before it, so that a costly score
+    is computed only where it decides. `models` says which model a scorer runs, by the scorer's name.
+    """
+
+    conditions: tuple[Condition, ...]
+    models: Mapping[str, str] = field(default_factory=dict)
+    device: str | None = None
+    batch_size: int = 64
+    values: Values = field(default_factory=lambda: Values({}))
+    name: str = "filter"
+
+    def options(self) -> Mapping[str, Any]:
+        scores = [column.name for column in self.values.columns.values() if column.model]
+        batch_size = {"batch_size": self.batch_size} if scores else {}
+        return {"conditions": [condition.sql for condition in self.conditions], "scores": scores} | batch_size
+
+    def bound(self, columns: frozenset[str]) -> "Filter":
+        names = {name.name for condition in self.conditions for name in condition.names if not name.in_json}
+        resolved = {name: resolve(name, columns, self.models) for name in sorted(names)}
+        return replace(self, values=Values(resolved, self.device, self.batch_size))
+
+    def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
+        self.values.new_shard()
+        for chunk in _chunks(samples):
+            yield from self._decide(chunk)
+
+    def _decide(self, chunk: list[Sample]) -> Iterator[Outcome]:
+        dropped: dict[int, Dropped] = {}
+        for condition in self.conditions:
+            alive = [sample for sample in chunk if id(sample) not in dropped]
+            if alive:
+                dropped |= {id(drop.sample): drop for drop in _failures(condition, alive, self.values)}
+        for sample in chunk:
+            yield dropped.get(id(sample)) or Kept(sample)
+
+
+def _failures(condition: Condition, samples: list[Sample], values: Values) -> Iterator[Dropped]:
+    """How the samples for which the condition does not hold are dropped. A value that is missing fails by its name."""
+    found = {name: values.of(name, samples) for name in condition.names}
+    known = {name: [None if isinstance(v, Missing) else v for v in column] for name, column in found.items()}
+    for place, (sample, holds) in enumerate(zip(samples, condition.answers(known), strict=True)):
+        missing = next((column[place] for column in found.values() if isinstance(column[place], Missing)), None)
+        if holds:
+            continue
+        if holds is None and missing is not None:
+            if missing.error:
+                sample.row["error"] = missing.error
+            yield Dropped(sample, missing.reason, missing.bad)
+        else:
+            yield Dropped(sample, condition.sql)
+
+
+def _chunks(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+    """Runs of samples that fit into memory, as many as make a condition or a batch worth its start."""
+    chunk: list[Sample] = []
+    size = 0
+    for sample in samples:
+        chunk.append(sample)
+        size += sample.size_bytes
+        if len(chunk) >= _CHUNK_SAMPLES or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

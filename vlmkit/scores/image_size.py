@@ -1,0 +1,26 @@
+"""Scores of a picture's size in pixels, read from its header."""
+
+from vlmkit.scores.inputs import SIZE
+from vlmkit.scores.scorer import scorer
+
+
+@scorer("width", reads=SIZE)
+def width(size: tuple[int, int]) -> int:
+    return size[0]
+
+
+@scorer("height", reads=SIZE)
+def height(size: tuple[int, int]) -> int:
+    return size[1]
+
+
+@scorer("min_side", reads=SIZE)
+def min_side(size: tuple[int, int]) -> int:
+    """The smaller of width and height."""
+    return min(size)
+
+
+@scorer("aspect", reads=SIZE)
+def aspect(size: tuple[int, int]) -> float:
+    """The longer side over the shorter: 1.0 for a square."""
+    return max(size) / max(min(size), 1)

@@ -1,0 +1,59 @@
+"""What scorers read of a sample: its text, its picture's size, its picture."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from vlmkit.shards.sample import Sample
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why a sample has no value: it lacks what the scorer reads or, if `bad`, that can't be decoded."""
+
+    reason: str
+    bad: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing that a scorer reads; `read` gives None where the sample has none, and raises if it can't be decoded."""
+
+    name: str
+    read: Callable[[Sample], Any]
+
+    def of(self, sample: Sample) -> Any | Missing:
+        try:
+            value = self.read(sample)
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # noqa: BLE001 - decoders raise what they like, and one sample must not end a job
+            return Missing(f"unreadable {self.name}", bad=True, error=f"{type(error).__name__}: {error}")
+        return Missing(f"no {self.name}") if value is None else value
+
+
+def image_size(sample: Sample) -> tuple[int, int] | None:
+    """Width and height of the (first) picture in pixels, as stored: from its header, nothing is decoded."""
+    images = sample.images
+    if not images:
+        return None
+    with Image.open(io.BytesIO(images[0].data)) as image:
+        return image.size
+
+
+def image_pixels(sample: Sample) -> Image.Image | None:
+    """The (first) picture, upright by its EXIF orientation, RGB; of an animation the first frame."""
+    images = sample.images
+    if not images:
+        return None
+    with Image.open(io.BytesIO(images[0].data)) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+TEXT = Input("text", lambda sample: sample.text)
+SIZE = Input("image", image_size)
+PIXELS = Input("image", image_pixels)
