@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -56,7 +56,8 @@ class Counts:
 
     def without_times(self) -> dict[str, Any]:
         """For streams, whose bytes must not depend on when they were written."""
-        return {name: value for name, value in asdict(self).items() if name not in ("seconds", "earlier")}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("seconds", "earlier")}
+        return {**plain, "reasons": dict(self.reasons), "notes": dict(self.notes)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Counts":
@@ -64,7 +65,7 @@ class Counts:
         return cls(**{**known, "reasons": Counter(known.get("reasons")), "notes": Counter(known.get("notes"))})
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        return {**self.without_times(), "earlier": self.earlier, "seconds": round(self.seconds, 3)}
 
     def too_bad(self, max_bad: float) -> bool:
         """Whether more was unreadable than the user allows: bad samples over samples seen, or any damaged tar."""

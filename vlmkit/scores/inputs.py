@@ -37,12 +37,14 @@ class Input:
 
 
 def image_size(sample: Sample) -> tuple[int, int] | None:
-    """Width and height of the (first) picture in pixels, as stored: from its header, nothing is decoded."""
-    images = sample.images
-    if not images:
-        return None
-    with Image.open(io.BytesIO(images[0].data)) as image:
-        return image.size
+    """Width and height of the (first) picture in pixels, as stored: read from its header, and kept in the row."""
+    if "width" not in sample.row or "height" not in sample.row:
+        images = sample.images
+        if not images:
+            return None
+        with Image.open(io.BytesIO(images[0].data)) as image:
+            sample.row["width"], sample.row["height"] = image.size
+    return sample.row["width"], sample.row["height"]
 
 
 def image_pixels(sample: Sample) -> Image.Image | None:
