@@ -1,0 +1,5 @@
+"""Sources: what people have (folders, conversations, URL lists, packaged sets), read as samples."""
+
+from vlmkit.sources.source import Source, SourceOptions, open_source, source_kinds
+
+__all__ = ["Source", "SourceOptions", "open_source", "source_kinds"]
