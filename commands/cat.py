@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vlmkit.commands.shared import Job, Sources, Target, command
+from vlmkit.commands.shared import Sources, Target, Writing, command
 
 
 @command(example="vlmkit cat 'pool/{00000..00099}.tar' - | vlmkit filter - clean/ --min-words 3")
@@ -14,12 +14,12 @@ def cat(
     embed_rows: Annotated[
         bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools.")
     ] = False,
-    job: Job = Job(),  # noqa: B008
+    job: Writing = Writing(),  # noqa: B008
 ) -> int:
     """Join datasets and write them as one: a stream, a tar, or new shards of at most 10,000 samples or 1 GB.
 
     With one input keys stay as they are; with several they become SOURCE/KEY.
     """
-    from vlmkit.jobs.step import Keep
+    from vlmkit.jobs.job import run_keeping
 
-    return job.run(Keep(), source, target, new_shards=True, embed_rows=embed_rows)
+    return run_keeping(source, target, job.options(), embed_rows)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vlmkit.commands.shared import BatchSize, Device, Job, Sources, Target, command
+from vlmkit.errors import VlmkitError
 
 
 @command(example="vlmkit filter in/ out/ --min-words 3 --min-side 200 --clip-min 0.28")
@@ -45,5 +46,7 @@ def filter(
         print(
             "note: CLIP's usual thresholds mean nothing for builtin:conse; look at vlmkit stats first", file=sys.stderr
         )
+    if not rules:
+        raise VlmkitError("nothing to filter by", 'give a rule, such as --min-words 3 or --where "words >= 3"')
     models = {"clip": clip_model} if clip_model else {}
     return job.run(Filter(rules, models, device, batch_size), source, target)

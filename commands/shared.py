@@ -17,6 +17,7 @@ from vlmkit.errors import RunAgain, VlmkitError
 if TYPE_CHECKING:
     from vlmkit.jobs.options import JobOptions
     from vlmkit.jobs.step import Step
+    from vlmkit.jobs.two_pass import TwoPass
 
 Sources = Annotated[
     list[str],
@@ -36,8 +37,8 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Pictures or texts that a mo
 
 
 @dataclass(frozen=True)
-class Job:
-    """The options of every command that turns shards into shards. `run` does it."""
+class Writing:
+    """The options of every command that writes samples."""
 
     limit: Annotated[int | None, typer.Option(min=0, help="Take only the first N samples.")] = None
     only: Annotated[str | None, typer.Option(help="Write only these fields, such as txt,json or image,txt.")] = None
@@ -45,23 +46,27 @@ class Job:
     max_bad: Annotated[float, typer.Option(help="Share of unreadable samples above which the status is 3.")] = 0.05
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and print, write nothing.")] = False
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over in a folder that vlmkit made.")] = False
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core, or one a GPU.")] = None
-    part: Annotated[str | None, typer.Option(metavar="I/N", help="Do part I, from 0, of N.")] = None
     report: Annotated[Path | None, typer.Option(help="Write the HTML report here as well.")] = None
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no closing table.")] = False
     json: Annotated[bool, typer.Option("--json", help="The final summary as one JSON line on stderr.")] = False
-
-    def run(
-        self, step: "Step", sources: list[str], target: str, new_shards: bool = False, embed_rows: bool = False
-    ) -> int:
-        from vlmkit.jobs.job import run_step
-
-        return run_step(step, sources, target, self.options(), new_shards, embed_rows)
 
     def options(self) -> "JobOptions":
         from vlmkit.jobs.options import JobOptions
 
         return JobOptions(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Job(Writing):
+    """The options of every command that runs a step over shards, in processes and in parts. `run` does it."""
+
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core, or one a GPU.")] = None
+    part: Annotated[str | None, typer.Option(metavar="I/N", help="Do part I, from 0, of N.")] = None
+
+    def run(self, step: "Step | TwoPass", sources: list[str], target: str) -> int:
+        from vlmkit.jobs.job import run_step
+
+        return run_step(step, sources, target, self.options())
 
 
 def command(example: str) -> Callable[[Callable[..., int]], Callable[..., None]]:

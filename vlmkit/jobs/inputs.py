@@ -9,6 +9,7 @@ from vlmkit.errors import BrokenInput, VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.step import Dropped
 from vlmkit.shards.dataset import manifest_path, plan_path, table_path
+from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM, Location, Shard, open_shard, shard_name
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Row, Sample
@@ -56,14 +57,17 @@ def read_shard(shard: ShardInput, counts: Counts) -> Iterator[Sample | Dropped]:
     samples: Iterator[Sample | Dropped] = islice(_tar_samples(shard.path, counts), shard.limit)
     for overlay in shard.overlays:
         samples = lay_over(samples, overlay, counts, whole=shard.limit is None)
+    unique = UniqueKeys()
     for item in samples:
         sample = item.sample if isinstance(item, Dropped) else item
+        wanted = f"{shard.source}/{sample.key}" if shard.source else sample.key
+        key = wanted if shard.is_stream else unique(wanted)
+        if key != wanted:
+            counts.notes["samples renamed, since their keys repeat in a shard"] += 1
+        if key != sample.key:
+            sample = sample.renamed(key)
         sample.shard = shard.name
-        if not shard.source:
-            yield item
-            continue
-        renamed = sample.renamed(f"{shard.source}/{sample.key}")
-        yield Dropped(renamed, item.reason, item.bad) if isinstance(item, Dropped) else renamed
+        yield Dropped(sample, item.reason, item.bad) if isinstance(item, Dropped) else sample
 
 
 def count_samples(path: str) -> int:

@@ -1,5 +1,6 @@
 """Runs a step from inputs to an output, in the way that fits them."""
 
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -7,36 +8,42 @@ from vlmkit.errors import VlmkitError
 from vlmkit.jobs.flow import Flow, dry_flow, flow_into_folder, flow_into_stream, step_outcomes
 from vlmkit.jobs.inputs import shard_inputs
 from vlmkit.jobs.options import JobOptions
-from vlmkit.jobs.over_shards import run_over_shards
+from vlmkit.jobs.over_shards import decided, run_over_shards
 from vlmkit.jobs.result import Result, closing
-from vlmkit.jobs.step import Step
+from vlmkit.jobs.step import Keep, Step
+from vlmkit.jobs.two_pass import TwoPass
 from vlmkit.shards.dataset import table_path
 from vlmkit.shards.locations import STREAM, TAR_SUFFIXES, Location, locate, shard_name
 from vlmkit.tables.rows import score_columns
 
 
-def run_step(
-    step: Step,
-    sources: list[str],
-    target: str,
-    options: JobOptions,
-    new_shards: bool = False,
-    embed_rows: bool = False,
-) -> int:
+def run_step(step: Step | TwoPass, sources: list[str], target: str, options: JobOptions) -> int:
     """Runs a step over all samples of the inputs; returns the exit status.
 
     From folders and tars to a folder it goes shard by shard, in processes, resumable, and can be divided; everything
-    else flows through this process, as does what makes `new_shards` of its own. Raises VlmkitError for what the user
-    can mend, RunAgain if work is left.
+    else flows through this process. Raises VlmkitError for what the user can mend, RunAgain if work is left.
     """
     locations = locate(sources)
-    step = step.bound(known_columns(locations))
-    with closing(step.name, options) as result:
-        from_files = not any(location.is_stream for location in locations)
-        if is_folder(target) and from_files and not new_shards:
+    with closing(step.name, options) as result, tempfile.TemporaryDirectory(prefix="vlmkit-") as room:
+        if _has_stream(locations) and isinstance(step, TwoPass):
+            if one_pass := step.one_pass():
+                step = one_pass
+            else:
+                locations = [_spooled(locations, Path(room) / "spool", options, result)]
+        step = step.bound(known_columns(locations))
+        if is_folder(target) and not _has_stream(locations):
             run_over_shards(step, locations, Path(target), options, result)
         else:
-            run_flow(step_flow(step, locations, options, embed_rows), target, options, result)
+            step = decided(step, shard_inputs(locations), Path(room) / "first", options)
+            run_flow(step_flow(step, locations, options), target, options, result)
+    return result.status(options.max_bad)
+
+
+def run_keeping(sources: list[str], target: str, options: JobOptions, embed_rows: bool = False) -> int:
+    """Joins the inputs and writes them as one stream, or as new shards."""
+    locations = locate(sources)
+    with closing(Keep.name, options) as result:
+        run_flow(step_flow(Keep(), locations, options, embed_rows), target, options, result)
     return result.status(options.max_bad)
 
 
@@ -49,10 +56,10 @@ def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> No
         flow_into_stream(flow, target, options, result)
 
 
-def step_flow(step: Step, locations: list[Location], options: JobOptions, embed_rows: bool) -> Flow:
+def step_flow(step: Step, locations: list[Location], options: JobOptions, embed_rows: bool = False) -> Flow:
     shards = shard_inputs(locations)
     outcomes = partial(step_outcomes, step, shards, options.limit)
-    deciding = {**step.options(), **options.deciding, "embed_rows": embed_rows}
+    deciding = {**step.options(), **options.deciding, **({"embed_rows": True} if embed_rows else {})}
     return Flow(step.name, deciding, outcomes, shards, locations, embed_rows)
 
 
@@ -73,3 +80,15 @@ def known_columns(locations: list[Location]) -> frozenset[str]:
             tables = (table_path(Path(shard.path).parent, shard_name(shard.path)) for shard in part.shards)
             found |= next(filter(None, map(score_columns, tables)), frozenset())
     return found
+
+
+def _has_stream(locations: list[Location]) -> bool:
+    return any(location.is_stream for location in locations)
+
+
+def _spooled(locations: list[Location], folder: Path, options: JobOptions, result: Result) -> Location:
+    """The inputs as a folder: what must be seen whole before anything is decided can't be judged as it passes."""
+    result.notes.append("the stream was kept in a temporary folder until its end: this decides over the whole of it")
+    spool = JobOptions(limit=options.limit, quiet=True)
+    flow_into_folder(step_flow(Keep(), locations, spool), folder, spool, Result())
+    return locate([str(folder)])[0]

@@ -1,10 +1,12 @@
 """From shards to a folder, shard by shard: in several processes, in parts, resumable after any kill."""
 
 import os
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from vlmkit.errors import VlmkitError
+from vlmkit.errors import RunAgain, VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.finish import committed_counts, finish_dataset
 from vlmkit.jobs.inputs import ShardInput, count_samples, shard_inputs
@@ -15,19 +17,21 @@ from vlmkit.jobs.progress import JobProgress
 from vlmkit.jobs.result import Result
 from vlmkit.jobs.slurm import array_of, part_of
 from vlmkit.jobs.step import Step
+from vlmkit.jobs.two_pass import FirstPass, TwoPass
 from vlmkit.jobs.work import Work
 from vlmkit.shards.dataset import own_folder
 from vlmkit.shards.locations import Location
 
 
-def run_over_shards(step: Step, locations: list[Location], target: Path, options: JobOptions, result: Result) -> None:
+def run_over_shards(
+    step: Step | TwoPass, locations: list[Location], target: Path, options: JobOptions, result: Result
+) -> None:
     """Does this process's part of what is left; whoever leaves no shard uncommitted finishes the dataset."""
     shards = limited(shard_inputs(locations), options.limit)
     if options.dry_run:
-        result.counts = Counts.total(_run(Work(step, None), shards, options))
+        result.counts = Counts.total(dry_run(step, shards, options))
         return
-    plan = Plan(step.name, {**step.options(), **options.deciding}, tuple(shards))
-    plan = _frozen(plan, target, options.overwrite)
+    plan = _frozen(Plan(step.name, {**step.options(), **options.deciding}, tuple(shards)), target, options.overwrite)
     rejects = _rejects_folder(options, target)
     if rejects is not None:
         freeze(plan, rejects, options.overwrite)
@@ -35,13 +39,27 @@ def run_over_shards(step: Step, locations: list[Location], target: Path, options
         result.already_done = True
         result.notes.append(f"{target} was already done")
     else:
-        _run_rest(Work(step, target, rejects, options.only_fields), plan, options)
+        _run_rest(step, plan, target, rejects, options)
     result.counts = committed_counts(target, [shard.name for shard in plan.shards])
     left = [shard.name for shard in plan.shards if not is_committed(target, shard.name)]
     if left:
         result.notes.append(f"{len(left):,} of {len(plan.shards):,} shards are left to other parts")
     elif not result.already_done:
         finish_dataset(target, plan, locations, result.counts, rejects, options)
+        shutil.rmtree(_first_tables(target), ignore_errors=True)
+
+
+def decided(step: Step | TwoPass, shards: list[ShardInput], tables: Path, options: JobOptions) -> Step:
+    """The step that decides over these shards, all of them read here if it takes two passes."""
+    if not isinstance(step, TwoPass):
+        return step
+    with _progress(f"{step.name}, first pass", shards, options) as progress:
+        return FirstPass(step, shards, shards, tables).run(workers_of(options), progress)
+
+
+def dry_run(step: Step | TwoPass, shards: list[ShardInput], options: JobOptions) -> list[Counts]:
+    with tempfile.TemporaryDirectory(prefix="vlmkit-") as tables:
+        return _run(Work(decided(step, shards, Path(tables), options), None), shards, options)
 
 
 def limited(shards: list[ShardInput], limit: int | None) -> list[ShardInput]:
@@ -57,35 +75,47 @@ def limited(shards: list[ShardInput], limit: int | None) -> list[ShardInput]:
     return taken
 
 
-def default_workers() -> int:
-    """The cores this process may use; SLURM's word goes first."""
-    return int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
+def workers_of(options: JobOptions) -> int:
+    """As many as were asked for, else one for every core that this process may use, as SLURM or the system says."""
+    return options.workers or int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
 
 
 def _frozen(plan: Plan, target: Path, overwrite: bool) -> Plan:
     """The folder's plan. An array's first task says how the array divides the work; its retries follow."""
     there = None if overwrite else existing_plan(target)
-    if there is None:
-        plan = replace(plan, array=array_of(os.environ))
-    return freeze(plan, target, overwrite)
+    return freeze(plan if there else replace(plan, array=array_of(os.environ)), target, overwrite)
 
 
-def _run_rest(work: Work, plan: Plan, options: JobOptions) -> None:
-    assert work.target is not None
+def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | None, options: JobOptions) -> None:
     part = options.explicit_part or part_of(os.environ, plan.array)
     mine = [shard for place, shard in enumerate(plan.shards) if part is None or part.has(place)]
     try:
-        _run(work, [shard for shard in mine if not is_committed(work.target, shard.name)], options)
+        if isinstance(step, TwoPass):
+            first = FirstPass(step, list(plan.shards), mine, _first_tables(target))
+            with _progress(f"{step.name}, first pass", mine, options) as progress:
+                step = first.run(workers_of(options), progress)
+        left = [shard for shard in mine if not is_committed(target, shard.name)]
+        _run(Work(step, target, rejects, options.only_fields), left, options)
+    except RunAgain:
+        raise
     except VlmkitError:
         if part is None:
-            withdraw(work.target)
+            withdraw(target)
         raise
 
 
 def _run(work: Work, shards: list[ShardInput], options: JobOptions) -> list[Counts]:
+    with _progress(work.step.name, shards, options) as progress:
+        return run_local(work, shards, workers_of(options), progress)
+
+
+def _progress(what: str, shards: list[ShardInput], options: JobOptions) -> JobProgress:
     total = sum(os.path.getsize(shard.path) for shard in shards if os.path.exists(shard.path))
-    with JobProgress(work.step.name, total, options.quiet) as progress:
-        return run_local(work, shards, options.workers or default_workers(), progress)
+    return JobProgress(what, total, options.quiet)
+
+
+def _first_tables(target: Path) -> Path:
+    return own_folder(target) / "first"
 
 
 def _rejects_folder(options: JobOptions, target: Path) -> Path | None:

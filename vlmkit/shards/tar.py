@@ -124,18 +124,13 @@ class TarWindow:
         have = self._base + len(self._buffer)
         if end <= have:
             return True
-        if self._length is not None and end > self._length:
-            if self._length <= have:
-                return False
-            end = self._length
         parts = [self._buffer[self._kept - self._base :]] if self._kept < have else []
         self._base = min(self._kept, have)
-        wanted = end
-        while have < end and (part := self._read(have)):
+        while have < end and (self._length is None or have < self._length) and (part := self._read(have)):
             parts.append(part)
             have += len(part)
         self._buffer = b"".join(parts)
-        return have >= wanted
+        return have >= end
 
     def _read(self, offset: int) -> bytes:
         try:

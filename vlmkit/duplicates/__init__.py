@@ -1,0 +1,1 @@
+"""dedup: what makes two samples the same, and which of them stays."""

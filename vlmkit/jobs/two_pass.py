@@ -1,0 +1,61 @@
+"""Steps that must see a whole dataset before they decide: a first pass over its shards writes tables, the tables are
+looked at together, and the second pass is an ordinary step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from vlmkit.errors import RunAgain
+from vlmkit.jobs.inputs import ShardInput
+from vlmkit.jobs.local import run_local
+from vlmkit.jobs.plan import is_committed
+from vlmkit.jobs.progress import JobProgress
+from vlmkit.jobs.step import Step
+from vlmkit.jobs.work import Work
+
+
+@runtime_checkable
+class TwoPass(Protocol):
+    """`first` writes what it learns of each sample into rows; `second` makes of these tables the step that decides."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def first(self) -> Step: ...
+
+    def options(self) -> Mapping[str, Any]: ...
+
+    def bound(self, columns: frozenset[str]) -> "TwoPass": ...
+
+    def second(self, tables: Path, shards: list[str]) -> Step:
+        """The deciding step, from the tables of these shards in the folder `tables`."""
+        ...
+
+    def one_pass(self) -> Step | None:
+        """The honest form for a stream: each sample judged by those before it. None if there is no such form."""
+        ...
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """A first pass over `shards`, of which `mine` are this process's, with its tables in the folder `tables`."""
+
+    step: TwoPass
+    shards: list[ShardInput]
+    mine: list[ShardInput]
+    tables: Path
+
+    def run(self, workers: int, progress: JobProgress) -> Step:
+        """Does what is left of it. Raises RunAgain if other parts are not yet done with theirs."""
+        run_local(Work(self.step.first, self.tables), self._left(self.mine), workers, progress)
+        if left := self._left(self.shards):
+            raise RunAgain(
+                f"{self.step.name} must see every shard before it decides, and {len(left):,} are left to other parts",
+                "run the same command again when the other parts have come this far",
+            )
+        return self.step.second(self.tables, [shard.name for shard in self.shards])
+
+    def _left(self, shards: list[ShardInput]) -> list[ShardInput]:
+        return [shard for shard in shards if not is_committed(self.tables, shard.name)]
