@@ -22,7 +22,7 @@ from vlmkit.jobs.shard_store import RollingStore
 from vlmkit.jobs.step import Outcome, Step
 from vlmkit.jobs.stream_store import StreamStore, stream_target
 from vlmkit.jobs.work import decide, record
-from vlmkit.shards.locations import Location
+from vlmkit.shards.locations import STREAM, Location
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Flow:
     @property
     def plan(self) -> Plan:
         return Plan(self.command, self.options, tuple(self.shards), rolling=True)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The manifests so far, this command's last."""
+        return [*history(self.locations), entry(self.plan, self.locations)]
 
     @property
     def from_stream(self) -> bool:
@@ -88,12 +93,13 @@ def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Resul
     """Writes one tar stream, to standard output or under a name."""
     if options.part:
         raise VlmkitError(f"--part does not divide what goes to {target}", "name a folder as the output")
-    steps = [*history(flow.locations), entry(flow.plan, flow.locations)]
+    if target != STREAM and Path(target).exists() and not options.overwrite:
+        raise VlmkitError(f"{target} exists", "choose another name, or replace it with --overwrite")
     rejects = Path(options.rejects) if options.rejects and not options.rejects_tar else None
     if rejects is not None:
         clear_shards(rejects, freeze(flow.plan, rejects, options.overwrite))
     with stream_target(target) as file:
-        _record(flow, StreamStore(file, steps, options.only_fields), options, result, rejects)
+        _record(flow, StreamStore(file, flow.history, options.only_fields), options, result, rejects)
 
 
 def dry_flow(flow: Flow, options: JobOptions, result: Result) -> None:
@@ -102,13 +108,12 @@ def dry_flow(flow: Flow, options: JobOptions, result: Result) -> None:
 
 def _record(flow: Flow, store: Store, options: JobOptions, result: Result, rejects: Path | None) -> None:
     tar = options.rejects_tar
-    steps = [*history(flow.locations), entry(flow.plan, flow.locations)]
     total = sum(Path(shard.path).stat().st_size for shard in flow.shards if Path(shard.path).exists())
     with (
         JobProgress(flow.command, total, options.quiet) as progress,
         stream_target(str(tar)) if tar else nullcontext() as file,
     ):
-        dropped: Store | None = StreamStore(file, steps, verdicts=True) if file else None
+        dropped: Store | None = StreamStore(file, flow.history, verdicts=True) if file else None
         if rejects is not None:
             dropped = RollingStore(rejects)
         ticker = Ticker(progress.advance)

@@ -98,7 +98,7 @@ class TarWindow:
                 return header
             self.marked_end = True
             self._at += BLOCK
-        if self._base + len(self._buffer) > self._at:
+        if (self._length or self._base + len(self._buffer)) > self._at:
             raise DamagedTar("cut off inside a header", self._at)
         return None
 
@@ -124,9 +124,11 @@ class TarWindow:
         have = self._base + len(self._buffer)
         if end <= have:
             return True
+        if self._length is not None and end > self._length:  # a wrong size must not make us read all that follows
+            return False
         parts = [self._buffer[self._kept - self._base :]] if self._kept < have else []
         self._base = min(self._kept, have)
-        while have < end and (self._length is None or have < self._length) and (part := self._read(have)):
+        while have < end and (part := self._read(have)):
             parts.append(part)
             have += len(part)
         self._buffer = b"".join(parts)

@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from vlmkit.shards.sample import ROW_FIELD, Member, Row, Sample, dump_json
-from vlmkit.shards.tar import END_OF_ARCHIVE, encode_member
+from vlmkit.shards.tar import BLOCK, END_OF_ARCHIVE, encode_member
 
 _FLUSH = 1 << 20
 
@@ -22,6 +22,8 @@ class TarWriter:
         start = self.offset
         for block in [sample.block] if sample.block is not None else [m.block for m in sample.members]:
             self._append(block)
+            if len(block) % BLOCK:  # the last member of a tar whose writer left the padding out
+                self._append(bytes(-len(block) % BLOCK))
         if row is not None:
             self._append(Member.encode(sample.key, ROW_FIELD, dump_json(row)).block)
         return start, self.offset - start
