@@ -9,7 +9,7 @@ from vlmkit.commands.shared import BatchSize, Device, Job, Sources, Target, comm
 from vlmkit.errors import VlmkitError
 
 
-@command(example="vlmkit filter in/ out/ --min-words 3 --min-side 200 --clip-min 0.28")
+@command(example="vlmkit filter in/ out/ --min-words 3 --min-side 200 --rejects dropped/")
 def filter(
     source: Sources,
     target: Target,

@@ -107,6 +107,11 @@ def exit_status(function: Callable[..., int], values: dict[str, Any]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a missing permission: not a bug of ours
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"vlmkit {function.__name__}: {where}{error.strerror or error}", file=sys.stderr)
+        print("  mend that and run the same command again: it goes on from here", file=sys.stderr)
+        return VlmkitError.status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from vlmkit.duplicates.decide import decide_duplicates, read_decisions
 from vlmkit.duplicates.signatures import Signer
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
+from vlmkit.jobs.two_pass import TwoPass
 from vlmkit.scores.columns import Values, resolve
 from vlmkit.scores.inputs import Missing
 from vlmkit.shards.sample import Row, Sample
@@ -16,7 +17,7 @@ from vlmkit.tables.conditions import Name
 
 
 @dataclass(frozen=True)
-class Dedup:
+class Dedup(TwoPass):
     """Two passes: sign every sample, then drop those that the signatures of all shards together single out.
 
     `keep` is `first` (in the order of the input) or `best:COLUMN` (the highest value; of equal ones the first).
@@ -26,7 +27,7 @@ class Dedup:
     signer: Signer
     keep: str = "first"
     carried: frozenset[str] = frozenset()
-    name: str = "dedup"
+    name = "dedup"
 
     def __post_init__(self) -> None:
         if self.keep != "first" and not self.best:
@@ -44,7 +45,7 @@ class Dedup:
     def options(self) -> Mapping[str, Any]:
         return {"by": self.signer.by, "kind": self.signer.kind, "keep": self.keep}
 
-    def bound(self, columns: frozenset[str]) -> "Dedup":
+    def bound(self, columns: frozenset[str]) -> Self:
         return replace(self, carried=columns)
 
     def second(self, tables: Path, shards: list[str]) -> Step:
@@ -55,19 +56,16 @@ class Dedup:
 
 
 @dataclass(frozen=True)
-class Sign:
+class Sign(Step):
     """The first pass: a row for every sample with its signature, and its rank where the best one is to stay."""
 
     signer: Signer
     best: str | None
     values: Values
-    name: str = "sign"
+    name = "sign"
 
     def options(self) -> Mapping[str, Any]:
         return {"by": self.signer.by, "kind": self.signer.kind, "best": self.best}
-
-    def bound(self, columns: frozenset[str]) -> "Sign":
-        return self
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         for sample in samples:
@@ -88,18 +86,15 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class DropDecided:
+class DropDecided(Step):
     """The second pass: drops what the decisions list."""
 
     decisions: Path
     said: Mapping[str, Any]
-    name: str = "dedup"
+    name = "dedup"
 
     def options(self) -> Mapping[str, Any]:
         return self.said
-
-    def bound(self, columns: frozenset[str]) -> "DropDecided":
-        return self
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         shard, decided = None, dict[str, Row]()
@@ -111,18 +106,15 @@ class DropDecided:
 
 
 @dataclass(frozen=True)
-class FirstSeen:
+class FirstSeen(Step):
     """One pass over a stream: a sample stays if none before it was equal. Holds 32 bytes and a name for each."""
 
     signer: Signer
     said: Mapping[str, Any]
-    name: str = "dedup"
+    name = "dedup"
 
     def options(self) -> Mapping[str, Any]:
         return self.said
-
-    def bound(self, columns: frozenset[str]) -> "FirstSeen":
-        return self
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         seen: dict[bytes, str] = {}

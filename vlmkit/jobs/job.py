@@ -52,6 +52,8 @@ def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> No
         dry_flow(flow, options, result)
     elif is_folder(target):
         flow_into_folder(flow, Path(target), options, result)
+    elif options.report is not None:
+        raise VlmkitError(f"--report needs the tables that {target} has no place for", "name a folder as the output")
     else:
         flow_into_stream(flow, target, options, result)
 

@@ -54,7 +54,7 @@ def decided(step: Step | TwoPass, shards: list[ShardInput], tables: Path, option
     if not isinstance(step, TwoPass):
         return step
     with _progress(f"{step.name}, first pass", shards, options) as progress:
-        return FirstPass(step, shards, shards, tables).run(workers_of(options), progress)
+        return FirstPass(step, shards, shards, tables).run(workers_of(step, options), progress)
 
 
 def dry_run(step: Step | TwoPass, shards: list[ShardInput], options: JobOptions) -> list[Counts]:
@@ -75,9 +75,10 @@ def limited(shards: list[ShardInput], limit: int | None) -> list[ShardInput]:
     return taken
 
 
-def workers_of(options: JobOptions) -> int:
-    """As many as were asked for, else one for every core that this process may use, as SLURM or the system says."""
-    return options.workers or int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
+def workers_of(step: Step | TwoPass, options: JobOptions) -> int:
+    """As many as were asked for or suit the step, else one for every core that SLURM or the system gives."""
+    cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
+    return options.workers or step.processes() or cores
 
 
 def _frozen(plan: Plan, target: Path, overwrite: bool) -> Plan:
@@ -93,7 +94,7 @@ def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | No
         if isinstance(step, TwoPass):
             first = FirstPass(step, list(plan.shards), mine, _first_tables(target))
             with _progress(f"{step.name}, first pass", mine, options) as progress:
-                step = first.run(workers_of(options), progress)
+                step = first.run(workers_of(step, options), progress)
         left = [shard for shard in mine if not is_committed(target, shard.name)]
         _run(Work(step, target, rejects, options.only_fields), left, options)
     except RunAgain:
@@ -106,7 +107,7 @@ def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | No
 
 def _run(work: Work, shards: list[ShardInput], options: JobOptions) -> list[Counts]:
     with _progress(work.step.name, shards, options) as progress:
-        return run_local(work, shards, workers_of(options), progress)
+        return run_local(work, shards, workers_of(work.step, options), progress)
 
 
 def _progress(what: str, shards: list[ShardInput], options: JobOptions) -> JobProgress:

@@ -1,8 +1,9 @@
 """What a step is: a function over samples that says of each whether it stays. The job does all the rest."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Self
 
 from vlmkit.shards.sample import Sample
 
@@ -29,35 +30,32 @@ class Dropped:
 Outcome = Kept | Dropped
 
 
-class Step(Protocol):
+class Step(ABC):
     """One command's work on samples. Pickled into worker processes, so heavy things are made on the first call."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
 
     def options(self) -> Mapping[str, Any]:
         """What decides the result, as JSON: it goes into the plan and the manifest, and a rerun must agree with it."""
-        ...
+        return {}
 
-    def bound(self, columns: frozenset[str]) -> "Step":
+    def bound(self, columns: frozenset[str]) -> Self:
         """This step, told once before any sample which score columns its input carries."""
-        ...
+        return self
 
+    def processes(self) -> int | None:
+        """How many processes suit it on this machine: one a GPU, say. None: one a core."""
+        return None
+
+    @abstractmethod
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         """Exactly one outcome a sample, in order. A call sees the samples of one shard (or of one stream)."""
-        ...
 
 
-class Keep:
+class Keep(Step):
     """The step that changes nothing and keeps everything."""
 
     name = "cat"
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def bound(self, columns: frozenset[str]) -> "Keep":
-        return self
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         return map(Kept, samples)

@@ -1,10 +1,11 @@
 """Steps that must see a whole dataset before they decide: a first pass over its shards writes tables, the tables are
 looked at together, and the second pass is an ordinary step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Self
 
 from vlmkit.errors import RunAgain
 from vlmkit.jobs.inputs import ShardInput
@@ -15,27 +16,31 @@ from vlmkit.jobs.step import Step
 from vlmkit.jobs.work import Work
 
 
-@runtime_checkable
-class TwoPass(Protocol):
+class TwoPass(ABC):
     """`first` writes what it learns of each sample into rows; `second` makes of these tables the step that decides."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
 
     @property
+    @abstractmethod
     def first(self) -> Step: ...
 
-    def options(self) -> Mapping[str, Any]: ...
+    def options(self) -> Mapping[str, Any]:
+        return {}
 
-    def bound(self, columns: frozenset[str]) -> "TwoPass": ...
+    def bound(self, columns: frozenset[str]) -> Self:
+        return self
 
+    def processes(self) -> int | None:
+        return None
+
+    @abstractmethod
     def second(self, tables: Path, shards: list[str]) -> Step:
         """The deciding step, from the tables of these shards in the folder `tables`."""
-        ...
 
     def one_pass(self) -> Step | None:
         """The honest form for a stream: each sample judged by those before it. None if there is no such form."""
-        ...
+        return None
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,20 @@ HINT = "use --device auto, cpu, mps, cuda or cuda:N"
 
 
 def pick_device(option: str | None = None) -> torch.device:
-    """The device an option names; None or "auto" is the first GPU, else Apple's, else the CPU.
+    """The device an option names; None or "auto" is a GPU, else Apple's, else the CPU.
 
-    Raises VlmkitError for a device that does not exist or is not on this machine.
+    Of several GPUs a process takes the one of its LOCAL_RANK, as launchers of training jobs number them. Raises
+    VlmkitError for a device that does not exist or is not on this machine.
     """
     if option is None or option == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+        option = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
     try:
         device = torch.device(option)
     except RuntimeError as error:
         raise VlmkitError(f"not a device: {option}", HINT) from error
     if not _is_here(device):
         raise VlmkitError(f"no device {option} on this machine", HINT)
-    return device
+    return _of_this_rank(device)
 
 
 def half_precision(device: torch.device) -> torch.dtype:
@@ -42,6 +43,12 @@ def process_count(option: str | None = None) -> int:
     if device.type == "cuda" and device.index is None:
         return torch.cuda.device_count()
     return _usable_cores() if device.type == "cpu" else 1
+
+
+def _of_this_rank(device: torch.device) -> torch.device:
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
 
 
 def _usable_cores() -> int:

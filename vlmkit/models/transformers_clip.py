@@ -23,9 +23,7 @@ class TransformersClip:
         source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
         with loading(name):
             model = AutoModel.from_pretrained(name.id, dtype=torch.float32, **source)
-            self._processor = AutoImageProcessor.from_pretrained(
-                name.id, backend="pil", **source
-            )
+            self._processor = AutoImageProcessor.from_pretrained(name.id, backend="pil", **source)
             self._tokenizer = AutoTokenizer.from_pretrained(name.id, **source)
         if not hasattr(model, "get_image_features") or self._processor.model_input_names != ["pixel_values"]:
             raise VlmkitError(f"{name} does not embed pictures and texts ({type(model).__name__})", HINT)

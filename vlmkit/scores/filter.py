@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
-from vlmkit.jobs.step import Dropped, Kept, Outcome
+from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
 from vlmkit.scores.columns import Values, resolve
 from vlmkit.scores.inputs import Missing
 from vlmkit.shards.sample import Sample
@@ -15,7 +15,7 @@ _CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Filter:
+class Filter(Step):
     """Conditions are tried in order, each only on the samples that passed those before it, so that a costly score
     is computed only where it decides. `models` says which model a scorer runs, by the scorer's name.
     """
@@ -25,17 +25,24 @@ class Filter:
     device: str | None = None
     batch_size: int = 64
     values: Values = field(default_factory=lambda: Values({}))
-    name: str = "filter"
+    name = "filter"
 
     def options(self) -> Mapping[str, Any]:
         scores = [column.name for column in self.values.columns.values() if column.model]
         batch_size = {"batch_size": self.batch_size} if scores else {}
         return {"conditions": [condition.sql for condition in self.conditions], "scores": scores} | batch_size
 
-    def bound(self, columns: frozenset[str]) -> "Filter":
+    def bound(self, columns: frozenset[str]) -> Self:
         names = {name.name for condition in self.conditions for name in condition.names if not name.in_json}
         resolved = {name: resolve(name, columns, self.models) for name in sorted(names)}
         return replace(self, values=Values(resolved, self.device, self.batch_size))
+
+    def processes(self) -> int | None:
+        if not any(column.model for column in self.values.columns.values()):
+            return None
+        from vlmkit.models.devices import process_count
+
+        return process_count(self.device)
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         self.values.new_shard()
