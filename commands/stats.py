@@ -1,7 +1,81 @@
-from vlmkit.commands.shared import command
+"""vlmkit stats: what is in datasets, and where it comes from."""
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlmkit.commands.shared import Sources, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vlmkit.inspection.report import Section
+    from vlmkit.shards.locations import Location
 
 
-@command(example="vlmkit stats")
-def stats() -> int:
-    """TBD"""
-    return 0
+@command(example="vlmkit stats clean/ --lineage")
+def stats(
+    source: Sources,
+    table: Annotated[bool, typer.Option("--table", help="One line a dataset, as for several inputs.")] = False,
+    lineage: Annotated[bool, typer.Option("--lineage", help="The whole history: every command, oldest first.")] = False,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Read every sample, also where sidecars tell the counts.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> int:
+    """Show what is in a dataset: samples, fields, reasons, scores; of several datasets a table of them.
+
+    Tables, stats, manifests, and the indexes of img2dataset, open_clip and Energon are believed; without any of them,
+    and with --scan, the tars are read. `vlmkit check` tells whether they agree.
+    """
+    from vlmkit.inspection.folders import find
+    from vlmkit.inspection.report import closing_table, sections
+    from vlmkit.inspection.stats import stats_of
+
+    locations = find(source)
+    if lineage:
+        _print_lineage(locations, as_json)
+        return 0
+    one_line = (table or len(locations) > 1) and not as_json
+    found = [stats_of(location, deep=not one_line, scan=scan) for location in locations]
+    if as_json:
+        print(json.dumps({"datasets": [stats.as_json() for stats in found]}))
+    else:
+        _print_sections([closing_table(found)] if one_line else sections(found[0]))
+    return 3 if any(stats.damaged for stats in found) else 0
+
+
+def _print_lineage(locations: "list[Location]", as_json: bool) -> None:
+    from vlmkit.inspection.lineage import lineage_lines, lineage_of
+
+    histories = {location.text: list(lineage_of(location)) for location in locations}
+    if as_json:
+        print(json.dumps({"datasets": [{"name": name, "history": steps} for name, steps in histories.items()]}))
+        return
+    for name, steps in histories.items():
+        if len(histories) > 1:
+            print(name)
+        for line in lineage_lines(steps):
+            print(line)
+
+
+def _print_sections(sections: "Iterable[Section]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=shutil.get_terminal_size().columns, highlight=False)
+    for section in sections:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(section.header))
+        for place, name in enumerate(section.header or section.rows[0]):
+            header = name if section.header else ""
+            right = place in section.right
+            table.add_column(header, justify="right" if right else "left", no_wrap=right, overflow="fold")
+        for row in section.rows:
+            table.add_row(*map(Text, row))  # as text: what stands in data is not markup
+        if section.title:
+            console.print(Text(section.title, style="bold"))
+        console.print(table)
+        console.print()

@@ -38,7 +38,7 @@ def decide_duplicates(tables: Path, shards: list[str]) -> Path:
     The table is in the order of the input, with columns shard, key, why, error, duplicate_of (SHARD/KEY).
     """
     decisions = tables / "decisions.parquet"
-    if decisions.exists():
+    if decisions.exists() or not shards:  # without shards nobody asks what was decided
         return decisions
     paths = [str(table_path(tables, shard)) for shard in shards]
     places = pa.table({"filename": paths, "shard": shards, "place": range(len(shards))})

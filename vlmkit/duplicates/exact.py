@@ -1,7 +1,7 @@
 """Exact duplicates: one of each group of equal samples stays, and the rows of the others name it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,28 +107,30 @@ class DropDecided(Step):
 
 @dataclass(frozen=True)
 class FirstSeen(Step):
-    """One pass over a stream: a sample stays if none before it was equal. Holds 32 bytes and a name for each."""
+    """One pass over a stream: a sample stays if none before it was equal. Holds 32 bytes and a name for each, also
+    from one of several inputs to the next.
+    """
 
     signer: Signer
     said: Mapping[str, Any]
+    seen: dict[bytes, str] = field(default_factory=dict, repr=False)
     name = "dedup"
 
     def options(self) -> Mapping[str, Any]:
         return self.said
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
-        seen: dict[bytes, str] = {}
         for sample in samples:
             signed = self.signer.sign(sample)
             if isinstance(signed, Missing):
                 yield _dropped(sample, {"why": signed.reason, "error": signed.error}) if signed.bad else Kept(sample)
                 continue
             signature, why = signed
-            if signature in seen:
-                yield _dropped(sample, {"why": why, "duplicate_of": seen[signature]})
+            if signature in self.seen:
+                yield _dropped(sample, {"why": why, "duplicate_of": self.seen[signature]})
                 continue
             yield Kept(sample)
-            seen[signature] = f"{sample.shard}/{sample.key}"  # where it was stored is known only now
+            self.seen[signature] = f"{sample.shard}/{sample.key}"  # where it was stored is known only now
 
 
 def _dropped(sample: Sample, row: Row) -> Dropped:

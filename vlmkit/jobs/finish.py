@@ -1,5 +1,6 @@
 """The end of a dataset: when every shard is committed, its manifest and report are written, and it is whole."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,32 +8,56 @@ from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.manifest import entry, history, write_manifest
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.plan import Plan
-from vlmkit.jobs.report import write_report
+from vlmkit.jobs.report.page import report_path, write_report
+from vlmkit.jobs.result import Result
 from vlmkit.jobs.stream_store import StreamStore, stream_target
-from vlmkit.shards.dataset import own_folder, read_json, stats_path, table_path, tar_path
+from vlmkit.shards.dataset import (
+    committed_shards,
+    manifest_path,
+    own_folder,
+    read_json,
+    stats_path,
+    table_path,
+    tar_path,
+)
 from vlmkit.shards.locations import Location, open_shard
 from vlmkit.shards.reader import ShardReader
 from vlmkit.tables.rows import read_rows
 
 
 def finish_dataset(
-    folder: Path, plan: Plan, locations: list[Location], counts: Counts, rejects: Path | None, options: JobOptions
+    folder: Path, plan: Plan, locations: list[Location], result: Result, rejects: Path | None, options: JobOptions
 ) -> None:
     """Writes manifests and report. Several parts may do so at once: what they write is the same, and appears whole."""
-    own, before = entry(plan, locations), history(locations)
+    own, before, counts = entry(plan, locations), history(locations), result.counts
     if rejects is not None:
-        names = output_names(rejects)
-        write_manifest(rejects, own, before, committed_counts(rejects, names))
+        finish_rejects(rejects, [*before, own])
         if options.rejects_tar is not None:
-            _join(rejects, names, options.rejects_tar, [*before, own])
-    write_report(folder, plan, own, before, counts, options.report)
-    write_manifest(folder, own, before, counts)
+            _join(rejects, committed_shards(rejects), options.rejects_tar, [*before, own])
+    write_report(folder, plan, own, before, counts, options.report, rejects)
+    write_manifest(folder, own, before, counts, result.seconds)
     _sweep(folder)
 
 
-def output_names(folder: Path) -> list[str]:
-    """The committed shards of a folder."""
-    return sorted(path.name.removesuffix("_stats.json") for path in folder.glob("*_stats.json"))
+def already_done(folder: Path, options: JobOptions, result: Result) -> bool:
+    """Whether the dataset is whole; if so, the result is what it was."""
+    manifest = read_json(manifest_path(folder))
+    if manifest is None:
+        return False
+    result.already_done = True
+    result.counts = Counts.from_json(manifest["counts"])
+    result.notes.append(f"{folder} was already done")
+    if options.report is not None:
+        shutil.copyfile(report_path(folder), options.report)
+    return True
+
+
+def finish_rejects(folder: Path, steps: list[dict[str, Any]]) -> None:
+    """Makes the folder of the dropped samples a whole dataset; the last of `steps` is the one that dropped them."""
+    *before, own = steps
+    counts = committed_counts(folder, committed_shards(folder))
+    write_manifest(folder, own, before, counts, counts.seconds)
+    _sweep(folder)
 
 
 def committed_counts(folder: Path, names: list[str]) -> Counts:

@@ -10,18 +10,19 @@ from typing import Any
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
-from vlmkit.jobs.finish import finish_dataset
+from vlmkit.jobs.finish import already_done, finish_dataset, finish_rejects
 from vlmkit.jobs.inputs import ShardInput, read_shard
 from vlmkit.jobs.manifest import entry, history
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.outputs import Nowhere, Store
-from vlmkit.jobs.plan import Plan, clear_shards, freeze, is_finished, withdraw
+from vlmkit.jobs.plan import Plan, clear_shards, freeze_with_rejects, withdraw
 from vlmkit.jobs.progress import JobProgress, Ticker
 from vlmkit.jobs.result import Result
 from vlmkit.jobs.shard_store import RollingStore
 from vlmkit.jobs.step import Outcome, Step
 from vlmkit.jobs.stream_store import StreamStore, stream_target
 from vlmkit.jobs.work import decide, record
+from vlmkit.shards.dataset import manifest_path
 from vlmkit.shards.locations import STREAM, Location
 
 
@@ -66,27 +67,21 @@ def step_outcomes(step: Step, shards: list[ShardInput], limit: int | None, count
 
 def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Result) -> None:
     """Makes new shards. What an unfinished run has left is removed: this work can't be taken up in the middle."""
-    plan = freeze(flow.plan, target, options.overwrite)
-    rejects = Path(options.rejects) if options.rejects and not options.rejects_tar else None
-    if rejects is not None:
-        freeze(plan, rejects, options.overwrite)
-    if is_finished(target):
-        result.already_done = True
-        result.notes.append(f"{target} was already done")
+    rejects = options.rejects_folder
+    plan = freeze_with_rejects(flow.plan, target, rejects, options.overwrite)
+    if already_done(target, options, result):
         if flow.from_stream:  # the commands before this one in the pipe may end well
             while sys.stdin.buffer.read(1 << 20):
                 pass
         return
-    for folder in (target, rejects):
-        if folder is not None:
-            clear_shards(folder, plan)
+    clear_shards(plan, target, rejects)
     store = RollingStore(target, result.counts, options.only_fields, flow.embed_rows)
     try:
         _record(flow, store, options, result, rejects)
     except VlmkitError:
-        withdraw(target)
+        withdraw(target, rejects)
         raise
-    finish_dataset(target, plan, flow.locations, result.counts, rejects, options)
+    finish_dataset(target, plan, flow.locations, result, rejects, options)
 
 
 def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Result) -> None:
@@ -95,11 +90,16 @@ def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Resul
         raise VlmkitError(f"--part does not divide what goes to {target}", "name a folder as the output")
     if target != STREAM and Path(target).exists() and not options.overwrite:
         raise VlmkitError(f"{target} exists", "choose another name, or replace it with --overwrite")
-    rejects = Path(options.rejects) if options.rejects and not options.rejects_tar else None
+    if options.rejects_tar and options.rejects_tar.absolute() == Path(target).absolute():
+        raise VlmkitError(f"--rejects {target} is also the output", "choose another tar for what is dropped")
+    rejects = options.rejects_folder
     if rejects is not None:
-        clear_shards(rejects, freeze(flow.plan, rejects, options.overwrite))
+        manifest_path(rejects).unlink(missing_ok=True)
+        clear_shards(freeze_with_rejects(flow.plan, rejects, None, options.overwrite), rejects)
     with stream_target(target) as file:
         _record(flow, StreamStore(file, flow.history, options.only_fields), options, result, rejects)
+    if rejects is not None:
+        finish_rejects(rejects, flow.history)
 
 
 def dry_flow(flow: Flow, options: JobOptions, result: Result) -> None:

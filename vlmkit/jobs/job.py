@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from vlmkit.errors import VlmkitError
+from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.flow import Flow, dry_flow, flow_into_folder, flow_into_stream, step_outcomes
 from vlmkit.jobs.inputs import shard_inputs
 from vlmkit.jobs.options import JobOptions
@@ -23,7 +24,9 @@ def run_step(step: Step | TwoPass, sources: list[str], target: str, options: Job
     From folders and tars to a folder it goes shard by shard, in processes, resumable, and can be divided; everything
     else flows through this process. Raises VlmkitError for what the user can mend, RunAgain if work is left.
     """
-    locations = locate(sources)
+    locations = named = locate(sources)
+    if _has_stream(locations) and options.part:
+        raise VlmkitError("--part does not divide a stream", "write it to a folder first")
     with closing(step.name, options) as result, tempfile.TemporaryDirectory(prefix="vlmkit-") as room:
         if _has_stream(locations) and isinstance(step, TwoPass):
             if one_pass := step.one_pass():
@@ -32,10 +35,10 @@ def run_step(step: Step | TwoPass, sources: list[str], target: str, options: Job
                 locations = [_spooled(locations, Path(room) / "spool", options, result)]
         step = step.bound(known_columns(locations))
         if is_folder(target) and not _has_stream(locations):
-            run_over_shards(step, locations, Path(target), options, result)
+            run_over_shards(step, locations, named, Path(target), options, result)
         else:
             step = decided(step, shard_inputs(locations), Path(room) / "first", options)
-            run_flow(step_flow(step, locations, options), target, options, result)
+            run_flow(step_flow(step, locations, options, named=named), target, options, result)
     return result.status(options.max_bad)
 
 
@@ -58,11 +61,18 @@ def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> No
         flow_into_stream(flow, target, options, result)
 
 
-def step_flow(step: Step, locations: list[Location], options: JobOptions, embed_rows: bool = False) -> Flow:
-    shards = shard_inputs(locations)
-    outcomes = partial(step_outcomes, step, shards, options.limit)
+def step_flow(
+    step: Step,
+    locations: list[Location],
+    options: JobOptions,
+    embed_rows: bool = False,
+    named: list[Location] | None = None,
+) -> Flow:
+    """`named` are the inputs that the plan and the manifest tell of, if what is read is a copy of them."""
+    outcomes = partial(step_outcomes, step, shard_inputs(locations), options.limit)
     deciding = {**step.options(), **options.deciding, **({"embed_rows": True} if embed_rows else {})}
-    return Flow(step.name, deciding, outcomes, shards, locations, embed_rows)
+    told = named or locations
+    return Flow(step.name, deciding, outcomes, shard_inputs(told), told, embed_rows)
 
 
 def is_folder(target: str) -> bool:
@@ -91,6 +101,7 @@ def _has_stream(locations: list[Location]) -> bool:
 def _spooled(locations: list[Location], folder: Path, options: JobOptions, result: Result) -> Location:
     """The inputs as a folder: what must be seen whole before anything is decided can't be judged as it passes."""
     result.notes.append("the stream was kept in a temporary folder until its end: this decides over the whole of it")
-    spool = JobOptions(limit=options.limit, quiet=True)
-    flow_into_folder(step_flow(Keep(), locations, spool), folder, spool, Result())
+    spool, spooled = JobOptions(limit=options.limit, quiet=True), Result()
+    flow_into_folder(step_flow(Keep(), locations, spool), folder, spool, spooled)
+    result.counts = Counts(notes=spooled.counts.notes, damage=spooled.counts.damage, earlier=spooled.counts.earlier)
     return locate([str(folder)])[0]

@@ -40,17 +40,27 @@ def history(locations: list[Location]) -> list[dict[str, Any]]:
 
 def lineage(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """A manifest as a history: what came before, then itself."""
-    own = {name: value for name, value in manifest.items() if name not in ("history", "finished", "seconds")}
+    own = {
+        name: value
+        for name, value in manifest.items()
+        if name not in ("history", "finished", "seconds", "work_seconds")
+    }
     return [*manifest.get("history", []), own]
 
 
-def write_manifest(folder: Path, own: dict[str, Any], before: list[dict[str, Any]], counts: Counts) -> None:
-    """Written when every shard is committed: it says that the dataset is whole."""
+def write_manifest(
+    folder: Path, own: dict[str, Any], before: list[dict[str, Any]], counts: Counts, seconds: float
+) -> None:
+    """Written when every shard is committed: it says that the dataset is whole.
+
+    `seconds` are those of the run that finished it; its `work_seconds`, of all processes and runs together.
+    """
     earlier = [step for step in counts.earlier if step not in before]
     manifest = {
         **own,
         "counts": counts.without_times(),
-        "seconds": round(counts.seconds, 3),
+        "seconds": round(seconds, 3),
+        "work_seconds": round(counts.seconds or seconds, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "history": [*before, *earlier],
     }

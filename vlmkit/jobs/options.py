@@ -28,6 +28,8 @@ class JobOptions:
     def __post_init__(self) -> None:
         if self.overwrite and self.part:
             raise VlmkitError("--overwrite would remove the other parts' work", "remove the output folder first")
+        if self.part:
+            Part.parse(self.part)  # a wrong one shows before anything is made
 
     @property
     def deciding(self) -> dict[str, Any]:
@@ -42,6 +44,10 @@ class JobOptions:
     @property
     def explicit_part(self) -> Part | None:
         return Part.parse(self.part) if self.part else None
+
+    @property
+    def rejects_folder(self) -> Path | None:
+        return Path(self.rejects) if self.rejects and not self.rejects_tar else None
 
     @property
     def rejects_tar(self) -> Path | None:

@@ -8,44 +8,54 @@ from pathlib import Path
 
 from vlmkit.errors import RunAgain, VlmkitError
 from vlmkit.jobs.counts import Counts
-from vlmkit.jobs.finish import committed_counts, finish_dataset
+from vlmkit.jobs.finish import already_done, committed_counts, finish_dataset
 from vlmkit.jobs.inputs import ShardInput, count_samples, shard_inputs
 from vlmkit.jobs.local import run_local
 from vlmkit.jobs.options import JobOptions
-from vlmkit.jobs.plan import Plan, existing_plan, freeze, is_committed, is_finished, withdraw
+from vlmkit.jobs.plan import Plan, clear_shards, existing_plan, freeze_with_rejects, is_committed, withdraw
 from vlmkit.jobs.progress import JobProgress
 from vlmkit.jobs.result import Result
-from vlmkit.jobs.slurm import array_of, part_of
+from vlmkit.jobs.slurm import array_of, is_divided, part_of
 from vlmkit.jobs.step import Step
 from vlmkit.jobs.two_pass import FirstPass, TwoPass
 from vlmkit.jobs.work import Work
 from vlmkit.shards.dataset import own_folder
-from vlmkit.shards.locations import Location
+from vlmkit.shards.locations import STREAM, Location
 
 
 def run_over_shards(
-    step: Step | TwoPass, locations: list[Location], target: Path, options: JobOptions, result: Result
+    step: Step | TwoPass,
+    locations: list[Location],
+    named: list[Location],
+    target: Path,
+    options: JobOptions,
+    result: Result,
 ) -> None:
-    """Does this process's part of what is left; whoever leaves no shard uncommitted finishes the dataset."""
-    shards = limited(shard_inputs(locations), options.limit)
+    """Does this process's part of what is left; whoever leaves no shard uncommitted finishes the dataset.
+
+    `named` are the inputs that the plan and the manifest tell of. They are the locations, or a stream that these are
+    a copy of: that one can't be taken up in the middle.
+    """
+    shards, copied = limited(shard_inputs(locations), options.limit), locations is not named
     if options.dry_run:
-        result.counts = Counts.total(dry_run(step, shards, options))
+        result.counts = Counts.total([result.counts, *dry_run(step, shards, options)])
         return
-    plan = _frozen(Plan(step.name, {**step.options(), **options.deciding}, tuple(shards)), target, options.overwrite)
     rejects = _rejects_folder(options, target)
-    if rejects is not None:
-        freeze(plan, rejects, options.overwrite)
-    if is_finished(target):
-        result.already_done = True
-        result.notes.append(f"{target} was already done")
-    else:
-        _run_rest(step, plan, target, rejects, options)
-    result.counts = committed_counts(target, [shard.name for shard in plan.shards])
+    planned = [replace(shard, path=STREAM) for shard in shards] if copied else shards
+    plan = Plan(step.name, {**step.options(), **options.deciding}, tuple(planned))
+    plan = replace(_frozen(plan, target, rejects, options.overwrite), shards=tuple(shards))
+    if already_done(target, options, result):
+        return
+    if copied:
+        shutil.rmtree(_first_tables(target), ignore_errors=True)
+        clear_shards(plan, target, rejects)
+    _run_rest(step, plan, target, rejects, options)
+    result.counts = Counts.total([result.counts, committed_counts(target, [shard.name for shard in plan.shards])])
     left = [shard.name for shard in plan.shards if not is_committed(target, shard.name)]
     if left:
         result.notes.append(f"{len(left):,} of {len(plan.shards):,} shards are left to other parts")
-    elif not result.already_done:
-        finish_dataset(target, plan, locations, result.counts, rejects, options)
+    else:
+        finish_dataset(target, plan, named, result, rejects, options)
         shutil.rmtree(_first_tables(target), ignore_errors=True)
 
 
@@ -53,6 +63,7 @@ def decided(step: Step | TwoPass, shards: list[ShardInput], tables: Path, option
     """The step that decides over these shards, all of them read here if it takes two passes."""
     if not isinstance(step, TwoPass):
         return step
+    shards = limited(shards, options.limit)
     with _progress(f"{step.name}, first pass", shards, options) as progress:
         return FirstPass(step, shards, shards, tables).run(workers_of(step, options), progress)
 
@@ -81,10 +92,13 @@ def workers_of(step: Step | TwoPass, options: JobOptions) -> int:
     return options.workers or step.processes() or cores
 
 
-def _frozen(plan: Plan, target: Path, overwrite: bool) -> Plan:
+def _frozen(plan: Plan, target: Path, rejects: Path | None, overwrite: bool) -> Plan:
     """The folder's plan. An array's first task says how the array divides the work; its retries follow."""
-    there = None if overwrite else existing_plan(target)
-    return freeze(plan if there else replace(plan, array=array_of(os.environ)), target, overwrite)
+    if overwrite and is_divided(os.environ):
+        raise VlmkitError("--overwrite would remove the other tasks' work", "remove the output folder first")
+    if overwrite or existing_plan(target) is None:
+        plan = replace(plan, array=array_of(os.environ))
+    return freeze_with_rejects(plan, target, rejects, overwrite)
 
 
 def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | None, options: JobOptions) -> None:
@@ -101,7 +115,7 @@ def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | No
         raise
     except VlmkitError:
         if part is None:
-            withdraw(target)
+            withdraw(target, rejects)
         raise
 
 
@@ -123,4 +137,4 @@ def _rejects_folder(options: JobOptions, target: Path) -> Path | None:
     """Rejects that go to one tar are kept as shards until all are there."""
     if options.rejects_tar:
         return own_folder(target) / "rejects"
-    return Path(options.rejects) if options.rejects else None
+    return options.rejects_folder

@@ -4,7 +4,9 @@ later, after a kill or as another task of an array, does the same."""
 import json
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +16,6 @@ from vlmkit.errors import VlmkitError
 from vlmkit.jobs.inputs import ShardInput
 from vlmkit.jobs.slurm import Array
 from vlmkit.shards.dataset import (
-    manifest_path,
     own_folder,
     plan_path,
     read_json,
@@ -70,8 +71,21 @@ def freeze(plan: Plan, folder: Path, overwrite: bool = False) -> Plan:
     return Plan.from_json(there)
 
 
+def freeze_with_rejects(plan: Plan, folder: Path, rejects: Path | None, overwrite: bool = False) -> Plan:
+    """Freezes the plan in the output folder and in that of the rejects, or in neither."""
+    _check_apart(plan, folder, rejects)
+    frozen = freeze(plan, folder, overwrite)
+    if rejects is not None:
+        try:
+            freeze(frozen, rejects, overwrite)
+        except VlmkitError:
+            withdraw(folder)
+            raise
+    return frozen
+
+
 def existing_plan(folder: Path) -> Plan | None:
-    there = read_json(plan_path(folder))
+    there = read_json(plan_path(folder)) if plan_path(folder).exists() else None
     return Plan.from_json(there) if there else None
 
 
@@ -79,47 +93,56 @@ def is_committed(folder: Path, shard: str) -> bool:
     return stats_path(folder, shard).exists()
 
 
-def is_finished(folder: Path) -> bool:
-    return manifest_path(folder).exists()
-
-
 def clear(folder: Path) -> None:
     """Removes what the folder's plan lists, and nothing else."""
     there = read_json(plan_path(folder))
     if there is None:
         return
-    clear_shards(folder, Plan.from_json(there))
+    clear_shards(Plan.from_json(there), folder)
     shutil.rmtree(own_folder(folder))
 
 
-def clear_shards(folder: Path, plan: Plan) -> None:
-    for shard in plan.shards:
-        for path in (stats_path(folder, shard.name), table_path(folder, shard.name), tar_path(folder, shard.name)):
-            if not plan.rolling:
+def clear_shards(plan: Plan, *folders: Path | None) -> None:
+    for folder in filter(None, folders):
+        for shard in () if plan.rolling else plan.shards:
+            for path in (stats_path(folder, shard.name), table_path(folder, shard.name), tar_path(folder, shard.name)):
                 path.unlink(missing_ok=True)
-    for path in folder.iterdir() if plan.rolling else ():
-        if _NUMBERED.fullmatch(path.name):
-            path.unlink()
+        for path in folder.iterdir() if plan.rolling else ():
+            if _NUMBERED.fullmatch(path.name):
+                path.unlink()
 
 
-def withdraw(folder: Path) -> None:
-    """Takes the plan back if nothing has come of it, so that a corrected command may use the folder."""
-    if not any(folder.glob("*_stats.json")):
-        shutil.rmtree(own_folder(folder), ignore_errors=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def withdraw(*folders: Path | None) -> None:
+    """Takes the plan back where nothing has come of it, so that a corrected command may use the folders."""
+    for folder in folders:
+        if folder is not None and not any(folder.glob("*_stats.json")):
+            shutil.rmtree(own_folder(folder), ignore_errors=True)
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _publish(plan: Plan, folder: Path) -> None:
     """Of several tasks that start at once, one makes the plan: a link fails if the name is taken (as O_EXCL would)."""
     temporary = temporary_path(plan_path(folder), folder)
-    temporary.write_text(json.dumps(plan.as_json(), indent=1))
+    said = {"command_line": shlex.join(["vlmkit", *sys.argv[1:]]), **plan.as_json()}  # for whoever is to finish it
+    temporary.write_text(json.dumps(said, indent=1))
     try:
         os.link(temporary, plan_path(folder))
     except FileExistsError:
         pass
     finally:
         temporary.unlink()
+
+
+def _check_apart(plan: Plan, folder: Path, rejects: Path | None) -> None:
+    """An output that is also an input would be written, or cleared, while it is read."""
+    paths = {path for shard in plan.shards if not shard.is_stream for path in (shard.path, *shard.overlays)}
+    read = {os.path.realpath(parent) for parent in {os.path.dirname(path) for path in paths if "://" not in path}}
+    for output in (folder, rejects):
+        if output is not None and os.path.realpath(output) in read:
+            raise VlmkitError(f"{output} is also an input", "choose another output folder")
+    if rejects is not None and os.path.realpath(rejects) == os.path.realpath(folder):
+        raise VlmkitError(f"--rejects {rejects} is also the output", "choose another folder for what is dropped")
 
 
 def _check_empty(folder: Path) -> None:

@@ -77,7 +77,7 @@ class JobProgress:
         return f"{self._in:,} samples, {self._in / seconds:,.0f}/s, {self._bytes / seconds / 1e6:,.1f} MB/s{kept}"
 
 
-def print_closing(command: str, counts: Counts, seconds: float, notes: list[str]) -> None:
+def print_closing(command: str, counts: Counts, seconds: float | None, notes: list[str]) -> None:
     """The table at the end of a command: in, out, each reason, rates; then what a user should know or act on."""
     table = Table(title=f"vlmkit {command}", title_justify="left", box=None, show_header=False, pad_edge=False)
     table.add_column()
@@ -87,12 +87,13 @@ def print_closing(command: str, counts: Counts, seconds: float, notes: list[str]
     for reason, number in counts.reasons.most_common():
         table.add_row(f"  dropped: {reason}", f"{number:,}", _percent(number, counts.samples_in))
     table.add_row("samples out", f"{counts.samples_out:,}", _percent(counts.samples_out, counts.samples_in))
-    rate = f"{counts.samples_in / max(seconds, 1e-9):,.0f}/s"
-    table.add_row("seconds", f"{seconds:,.1f}", f"{rate}, {counts.bytes_in / max(seconds, 1e-9) / 1e6:,.1f} MB/s")
-    console = Console(stderr=True, highlight=False)
+    if seconds is not None:
+        rate = f"{counts.samples_in / max(seconds, 1e-9):,.0f}/s"
+        table.add_row("seconds", f"{seconds:,.1f}", f"{rate}, {counts.bytes_in / max(seconds, 1e-9) / 1e6:,.1f} MB/s")
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)  # reasons are shown as they are
     console.print(table)
     for line in notes:
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
 
 
 def _percent(part: int, whole: int) -> str:

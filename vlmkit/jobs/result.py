@@ -20,8 +20,13 @@ class Result:
 
     counts: Counts = field(default_factory=Counts)
     notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
     already_done: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """What this run has taken so far."""
+        return time.monotonic() - self.began
 
     def status(self, max_bad: float) -> int:
         return TOO_BAD if self.counts.too_bad(max_bad) and not self.already_done else 0
@@ -30,14 +35,13 @@ class Result:
 @contextmanager
 def closing(command: str, options: JobOptions) -> Iterator[Result]:
     """Times the block and says what came of it, also when work is left for another run."""
-    began = time.monotonic()
     result = Result()
     try:
         yield result
     finally:
-        result.seconds = time.monotonic() - began
         if not options.quiet and (result.counts.samples_in or sys.exc_info()[0] is None):
-            print_closing(command, result.counts, result.seconds, _notes(result, options.max_bad))
+            seconds = None if result.already_done else result.seconds
+            print_closing(command, result.counts, seconds, _notes(result, options.max_bad))
         if options.json:
             print(json.dumps(_summary(command, result)), file=sys.stderr, flush=True)
 

@@ -69,6 +69,11 @@ def part_of(environment: Mapping[str, str], array: Array | None) -> Part | None:
     return Part(place * array.ranks + rank, array.count * array.ranks)
 
 
+def is_divided(environment: Mapping[str, str]) -> bool:
+    """Whether other tasks do the same work at the same time."""
+    return int(environment.get("SLURM_ARRAY_TASK_COUNT") or 1) > 1 or _ranks(environment) > 1
+
+
 def _ranks(environment: Mapping[str, str]) -> int:
     """The processes that srun started; 1 in a plain batch script, which sees SLURM_NTASKS and runs only once."""
     return int(environment.get("SLURM_NTASKS", 1)) if environment.get("SLURM_STEP_ID") else 1

@@ -42,8 +42,7 @@ class StreamStore:
         stored = sample if self._only is None else sample.only(self._only)
         self._written.samples_in += 1
         self._written.samples_out += 1
-        carried = {**row, "key": sample.key} if self._verdicts else without_verdict(row)
-        return self._tar.write(stored, carried or None)[1]
+        return self._tar.write(stored, self._carried(sample.key, row) or None)[1]
 
     def note(self, sample: Sample, row: Row) -> None:
         """A stream has no place for the rows of dropped samples: their counts travel in its last member."""
@@ -57,6 +56,12 @@ class StreamStore:
 
     def abandon(self) -> None:
         """Without its last member the stream is seen to be broken."""
+
+    def _carried(self, key: str, row: Row) -> Row:
+        """Where the sample lay in a folder means nothing here."""
+        if not self._verdicts:
+            return without_verdict(row)
+        return {name: value for name, value in row.items() if name not in ("offset", "length")} | {"key": key}
 
     def _apart(self, sample: Sample) -> Sample:
         """Equal keys must not meet in a stream. As many are remembered as a shard would hold."""

@@ -1,11 +1,12 @@
 """Image-text similarity by a CLIP model, or by anything that embeds pictures and texts in one space."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from vlmkit.scores.inputs import PIXELS, TEXT, Missing
+from vlmkit.scores.inputs import PIXELS, TEXT, Missing, told
 from vlmkit.scores.scorer import Value, scorer
 from vlmkit.shards.sample import Sample
 
@@ -26,9 +27,13 @@ class ClipSimilarity:
     """
 
     def __init__(self, model: str, device: str | None, batch_size: int) -> None:
+        import torch
+
         from vlmkit.models.dual_encoders import load_dual_encoder
         from vlmkit.models.names import ModelName
 
+        # torch reads it when it is imported, which may be before the job has set it; sums depend on it.
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
         self._model = load_dual_encoder(ModelName.parse(model), device)
         self._batch_size = batch_size
         self._pictures: dict[bytes, Tensor | Missing] = {}
@@ -95,7 +100,7 @@ class ClipSimilarity:
 
 
 def _failed(error: Exception) -> Missing:
-    return Missing("model failed", bad=True, error=f"{type(error).__name__}: {error}")
+    return Missing("model failed", bad=True, error=told(error))
 
 
 def _digest(sample: Sample) -> bytes | None:

@@ -53,6 +53,8 @@ class Values:
         """The value of `name` for each sample, or why there is none."""
         if name.in_json:
             return [_json_value(sample, name.name) for sample in samples]
+        if name.name == "key":
+            return [sample.key for sample in samples]
         column = self.columns[name.name]
         missing = self._score(column, [sample for sample in samples if column.name not in sample.row])
         return [
@@ -94,4 +96,4 @@ def _json_value(sample: Sample, name: str) -> Any | Missing:
         value = sample.json.get(name)
     except ValueError as error:
         return Missing("unreadable json", bad=True, error=str(error))
-    return Missing(f"no {name}") if value is None else value
+    return Missing(f"no {name}") if value is None or value != value else value  # NaN is no value

@@ -1,12 +1,14 @@
 """What scorers read of a sample: its text, its picture's size, its picture."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageOps
 
+from vlmkit.errors import VlmkitError
 from vlmkit.shards.sample import Sample
 
 
@@ -29,11 +31,16 @@ class Input:
     def of(self, sample: Sample) -> Any | Missing:
         try:
             value = self.read(sample)
-        except (MemoryError, KeyboardInterrupt):
+        except (MemoryError, VlmkitError):
             raise
         except Exception as error:  # noqa: BLE001 - decoders raise what they like, and one sample must not end a job
-            return Missing(f"unreadable {self.name}", bad=True, error=f"{type(error).__name__}: {error}")
+            return Missing(f"unreadable {self.name}", bad=True, error=told(error))
         return Missing(f"no {self.name}") if value is None else value
+
+
+def told(error: Exception) -> str:
+    """What was raised, without the addresses in memory that Pillow names: tables are the same from run to run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", f"{type(error).__name__}: {error}")
 
 
 def image_size(sample: Sample) -> tuple[int, int] | None:

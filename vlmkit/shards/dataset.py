@@ -37,6 +37,11 @@ def numbered_shard(number: int) -> str:
     return f"{number:05d}"
 
 
+def committed_shards(folder: Path) -> list[str]:
+    """The names of a folder's committed shards, in order."""
+    return sorted(path.name.removesuffix("_stats.json") for path in folder.glob("*_stats.json"))
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """What a JSON file says, None if there is none."""
     try:

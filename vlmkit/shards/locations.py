@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from vlmkit.errors import VlmkitError
+from vlmkit.shards.dataset import plan_path
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 STREAM = "-"
@@ -46,7 +47,10 @@ class Location:
 
 def locate(texts: list[str]) -> list[Location]:
     """The inputs that a command line names: each argument may join several with `::`, or be `@list.txt`."""
-    return [_overlaid(part) for text in texts for part in _expanded(text)]
+    locations = [_overlaid(part) for text in texts for part in _expanded(text)]
+    if sum(location.is_stream for location in locations) > 1:
+        raise VlmkitError("- is named twice, and standard input can be read once", "name it once")
+    return locations
 
 
 def open_shard(path: str) -> BinaryIO:
@@ -59,6 +63,8 @@ def open_shard(path: str) -> BinaryIO:
         raw = _open(path)
     except OSError as error:
         raise VlmkitError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
+    except (ImportError, ValueError) as error:  # fsspec's: a protocol without its package, or unknown
+        raise VlmkitError(f"{path}: {error}", "check the URL, and install what its protocol needs") from error
     compression = next((name for suffix, name in _COMPRESSED.items() if path.endswith(suffix)), None)
     if compression is None:
         return raw
@@ -81,23 +87,24 @@ def _open(path: str) -> BinaryIO:
     return open(path, "rb", buffering=0)
 
 
-def _expanded(text: str) -> list[str]:
-    if text.startswith("@"):
-        lines = _read_list(text[1:])
-        return [part for line in lines for part in _expanded(line)]
-    return text.split("::")
+def _expanded(text: str, lists: tuple[str, ...] = ()) -> list[str]:
+    if not text.startswith("@"):
+        return text.split("::")
+    if text in lists:
+        raise VlmkitError(f"{text} names itself", "a list may name other lists, but not those that it stands in")
+    return [part for line in _read_list(text[1:]) for part in _expanded(line, (*lists, text))]
 
 
 def _read_list(path: str) -> list[str]:
     try:
-        lines = Path(path).read_text().split("\n")
-    except OSError as error:
+        lines = [line.strip() for line in Path(path).read_text("utf-8").split("\n")]
+    except (OSError, UnicodeDecodeError) as error:
         raise VlmkitError(f"no list of inputs at {path}", "@FILE names a text file with one location a line") from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _overlaid(text: str) -> Location:
-    base, *tops = [part + "/" if i < text.count("/+") else part for i, part in enumerate(text.split("/+"))]
+    base, *tops = text.split("/+")
     location = _location(base)
     if not tops:
         return location
@@ -148,8 +155,9 @@ def _paths(pattern: str) -> list[str]:
 
 
 def _tars_in(folder: str) -> list[str]:
-    tars = sorted(entry.path for entry in os.scandir(folder) if entry.name.endswith(TAR_SUFFIXES))
-    if not tars and not os.path.exists(os.path.join(folder, ".vlmkit", "manifest.json")):
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    tars = sorted(entry.path for entry in entries if entry.name.endswith(TAR_SUFFIXES))
+    if not tars and not plan_path(Path(folder)).exists():  # a dataset may have dropped all of its samples
         raise VlmkitError(f"no tars in {folder}", "vlmkit download folder:… turns images and texts into tar shards")
     return tars
 

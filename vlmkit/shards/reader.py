@@ -12,6 +12,8 @@ from vlmkit.shards.tar import DamagedTar, Entry, TarWindow
 STREAM_BEGIN = "__vlmkit__"
 STREAM_END = "__vlmkit_end__"
 
+STRAYS_BETWEEN = 1 << 20  # bytes of strays (macOS adds a hidden file to every file) that do not part a sample's members
+
 
 class ShardReader:
     """Iterates over the samples of one tar. How the tar ended is known afterwards:
@@ -34,33 +36,33 @@ class ShardReader:
 
     def __iter__(self) -> Iterator[Sample]:
         """Raises BrokenInput if a vlmkit stream lacks its last member: a stage before this one has died."""
-        key, group = None, list[tuple[str, Entry]]()
+        key, group = "", list[tuple[str, Entry]]()
         for entry in self._entries():
-            names = split_name(entry.name) if entry.regular else None
-            if names is not None and names[0] == key:
-                group.append((names[1], entry))
-                continue
-            if group:
-                yield self._sample(key or "", group)
-                group = []
-            self._window.release(entry.start)
-            if names is not None:
-                key, group = names[0], [(names[1], entry)]
-            else:
-                key = None
+            names = split_name(entry.name) if entry is not None and entry.regular else None
+            if entry is not None and names is None:
                 self._stray(entry)
-        if group and self.damage is None:  # of a damaged tar nobody knows whether its last sample is whole
-            yield self._sample(key or "", group)
+                if group and entry.end - group[-1][1].end <= STRAYS_BETWEEN:
+                    continue
+            if group and (names is None or names[0] != key):
+                yield self._sample(key, group)
+                group = []
+            if not group:
+                self._window.release(entry.start if entry else None)
+            if entry is not None and names is not None:
+                key = names[0]
+                group.append((names[1], entry))
+        # What is still in the group is left out: of a damaged tar nobody knows whether its last sample is whole.
         self._check_stream()
 
     @property
     def unbroken(self) -> bool:
         return self.damage is None and self.marked_end
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[Entry | None]:
+        """The members, and None where an archive ends: a sample does not reach from one into the next."""
         try:
-            while entry := self._window.next_entry():
-                yield entry
+            while not self._window.ended:
+                yield self._window.next_or_marker()
         except DamagedTar as damage:
             self.damage = damage
         self.marked_end = self._window.marked_end
@@ -71,11 +73,11 @@ class ShardReader:
         members = [
             Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size) for field, e in group
         ]
-        row = None
+        row, whole = None, sum(len(member.block) for member in members) == len(block)
         if members[-1].field == ROW_FIELD and (row := _json_object(members[-1].data)) is not None:
             members.pop()
             block = block[: group[-1][1].start - begin]
-        return Sample(key, members, self._shard, row, block)
+        return Sample(key, members, self._shard, row, block if whole else None)
 
     def _stray(self, entry: Entry) -> None:
         if entry.name == STREAM_BEGIN:
@@ -98,7 +100,7 @@ class ShardReader:
 
 def _json_object(data: memoryview) -> dict[str, Any] | None:
     try:
-        value = json.loads(bytes(data))
-    except ValueError:
+        value = json.loads(bytes(data), parse_constant=lambda _: None)  # NaN, which is no JSON, is no value
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

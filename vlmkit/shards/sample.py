@@ -88,7 +88,10 @@ class Sample:
         """What the `json` member says, {} without one. Raises ValueError if it is no JSON object in UTF-8."""
         if "json" not in self.fields:
             return {}
-        value = json.loads(bytes(self["json"]))
+        try:
+            value = json.loads(bytes(self["json"]))
+        except RecursionError as error:
+            raise ValueError("json is nested too deeply") from error
         if not isinstance(value, dict):
             raise ValueError("json holds no object")
         return value
@@ -125,7 +128,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     """Key and field of a member's name: the key ends at the first dot of the base name. None: part of no sample."""
     base = name.rfind("/") + 1
     dot = name.find(".", base)
-    if dot <= base or dot == len(name) - 1:
+    if dot <= base or dot == len(name) - 1 or (name.startswith("__") and name.endswith("__")):
         return None
     return name[:dot], name[dot + 1 :].lower()
 
@@ -142,5 +145,9 @@ def message_parts(meta: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def dump_json(value: Mapping[str, Any]) -> bytes:
-    """One way to write `json` members: UTF-8, no spaces that carry nothing, names in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    """One way to write `json` members: UTF-8, no spaces that carry nothing, names in the order given.
+
+    Half a surrogate pair, which UTF-8 can't say, stays the `\\ud83d` that it was.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")

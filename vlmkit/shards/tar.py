@@ -19,6 +19,8 @@ _ZEROS = bytes(BLOCK)
 _REGULAR = frozenset(b"\x0007")
 _WITHOUT_DATA = frozenset(b"123456")  # links, devices, folders, pipes: their size field describes no bytes that follow
 _LONGEST_EXTENSION = 1 << 20  # bytes; a name or a set of pax records beyond this is damage
+_DIGITS = 20  # no number in a pax record has more
+_SPARSE = "a sparse member, which no reader of shards expects,"
 _FILE_WINDOW = 4 << 20
 _PIPE_WINDOW = 1 << 18
 
@@ -60,9 +62,17 @@ class TarWindow:
         self._kept = 0  # bytes before this offset may be forgotten
         self._at = 0
         self.marked_end = False  # the last thing seen was an end-of-archive marker
+        self.ended = False  # there are no more bytes
 
     def next_entry(self) -> Entry | None:
         """The next member, loaded whole, or None at the end of the bytes. Raises DamagedTar."""
+        while not self.ended:
+            if entry := self.next_or_marker():
+                return entry
+        return None
+
+    def next_or_marker(self) -> Entry | None:
+        """The next member, or None at each block of an end-of-archive marker and at the end of the bytes."""
         start, size, name = None, None, None  # start: of the extended headers before a member, if it has any
         while header := self._header():
             self.marked_end = False
@@ -70,6 +80,8 @@ class TarWindow:
             length = _number(header, 124, 136, self._at)
             if kind == ord("g"):  # speaks of the whole archive: no part of the next member's bytes
                 self._extension(length)
+            elif kind == ord("S"):
+                raise DamagedTar(_SPARSE, self._at)
             elif kind in b"xLK":
                 start = self._at if start is None else start
                 path, long_size = _extended(kind, self._extension(length), start)
@@ -85,22 +97,24 @@ class TarWindow:
     def view(self, start: int, end: int) -> memoryview:
         return memoryview(self._buffer)[start - self._base : end - self._base]
 
-    def release(self, upto: int) -> None:
-        self._kept = upto
+    def release(self, upto: int | None = None) -> None:
+        """Forgets the bytes before `upto`, or all that were walked."""
+        self._kept = self._at if upto is None else upto
 
     def _header(self) -> bytes | None:
-        """The next header block that is not zeros; None at the end of the bytes."""
-        while self._load(self._at + BLOCK):
-            at = self._at - self._base
-            header = self._buffer[at : at + BLOCK]
-            if header != _ZEROS:
-                _verify(header, self._at)
-                return header
+        """The next header block; None at a block of zeros and at the end of the bytes."""
+        if not self._load(self._at + BLOCK):
+            if any(self.view(self._at, self._at + BLOCK)):  # a few zeros are what is left of the marker
+                raise DamagedTar("cut off inside a header", self._at)
+            self.ended = True
+            return None
+        header = bytes(self.view(self._at, self._at + BLOCK))
+        if header == _ZEROS:
             self.marked_end = True
             self._at += BLOCK
-        if (self._length or self._base + len(self._buffer)) > self._at:
-            raise DamagedTar("cut off inside a header", self._at)
-        return None
+            return None
+        _verify(header, self._at)
+        return header
 
     def _extension(self, length: int) -> bytes:
         """The data of an extended header that has just been read; moves past it."""
@@ -114,8 +128,11 @@ class TarWindow:
     def _entry(self, name: str, start: int, size: int, regular: bool) -> Entry:
         data = self._at + BLOCK
         end = data + _padded(size)
-        if not self._load(end) and not self._load(data + size):  # some writers leave the last padding out
-            raise DamagedTar(f"{name} is cut off", data)
+        if not self._load(end):
+            have = self._base + len(self._buffer)
+            if have < data + size:
+                raise DamagedTar(f"{name} is cut off", data)
+            self._buffer += bytes(end - have)  # some writers leave the last padding out
         self._at = end
         return Entry(name, start, data, size, end, regular)
 
@@ -124,13 +141,13 @@ class TarWindow:
         have = self._base + len(self._buffer)
         if end <= have:
             return True
-        if self._length is not None and end > self._length:  # a wrong size must not make us read all that follows
-            return False
-        parts = [self._buffer[self._kept - self._base :]] if self._kept < have else []
-        self._base = min(self._kept, have)
+        if self._length is not None and end >= self._length + BLOCK:
+            return False  # more than a last padding is missing: the rest is of no use
+        parts = [self._buffer[self._kept - self._base :]]
         while have < end and (part := self._read(have)):
             parts.append(part)
             have += len(part)
+        self._base = self._kept
         self._buffer = b"".join(parts)
         return have >= end
 
@@ -210,28 +227,28 @@ def _no_number(digits: bytes, offset: int) -> int:
 
 
 def _name(header: bytes) -> str:
-    name = header[:100].split(b"\0", 1)[0]
+    name = header[:100]
     if header[257:263] == b"ustar\0" and header[345]:  # GNU's own magic is another, and keeps times there
         name = header[345:500].split(b"\0", 1)[0] + b"/" + name
     return _text(name)
 
 
 def _text(raw: bytes) -> str:
-    """Names should be UTF-8; bytes that are not show as escapes, and are still copied as they are."""
-    return raw.decode("utf-8", "backslashreplace")
+    """Names end at a NUL and should be UTF-8; bytes that are not show as escapes, and are still copied as they are."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
 
 
 def _extended(kind: int, data: bytes, offset: int) -> tuple[str | None, int | None]:
     """The name and size that an extended header gives to the member behind it."""
     if kind == ord("L"):
-        return _text(data.rstrip(b"\0")), None
+        return _text(data), None
     if kind == ord("K"):
         return None, None
     records = _pax_records(data, offset)
     if any(name.startswith(b"GNU.sparse.") for name in records):
-        raise DamagedTar("a sparse member, which no reader of shards expects,", offset)
+        raise DamagedTar(_SPARSE, offset)
     path, size = records.get(b"path"), records.get(b"size")
-    if size is not None and not size.isdigit():
+    if size is not None and not (size.isdigit() and len(size) <= _DIGITS):
         raise DamagedTar("a pax size that is no number", offset)
     return _text(path) if path else None, int(size) if size else None
 
@@ -240,10 +257,10 @@ def _pax_records(data: bytes, offset: int) -> dict[bytes, bytes]:
     """`LENGTH NAME=VALUE\\n` repeated, LENGTH counting the whole record."""
     records, at = {}, 0
     while at < len(data):
-        head, space, _ = data[at : at + 21].partition(b" ")
+        head, space, _ = data[at : at + _DIGITS + 1].partition(b" ")
         length = int(head) if space and head.isdigit() else 0
         name, equals, value = data[at + len(head) + 1 : at + length].partition(b"=")
-        if not equals or not value.endswith(b"\n"):
+        if not equals or not value.endswith(b"\n") or at + length > len(data):
             raise DamagedTar("a broken pax record", offset)
         records[name] = value[:-1]
         at += length

@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from vlmkit.shards.sample import ROW_FIELD, Member, Row, Sample, dump_json
-from vlmkit.shards.tar import BLOCK, END_OF_ARCHIVE, encode_member
+from vlmkit.shards.tar import END_OF_ARCHIVE, encode_member
 
 _FLUSH = 1 << 20
 
@@ -22,8 +22,6 @@ class TarWriter:
         start = self.offset
         for block in [sample.block] if sample.block is not None else [m.block for m in sample.members]:
             self._append(block)
-            if len(block) % BLOCK:  # the last member of a tar whose writer left the padding out
-                self._append(bytes(-len(block) % BLOCK))
         if row is not None:
             self._append(Member.encode(sample.key, ROW_FIELD, dump_json(row)).block)
         return start, self.offset - start
@@ -37,7 +35,9 @@ class TarWriter:
 
     def flush(self) -> None:
         pending, self._pending, self._pending_bytes = self._pending, [], 0
-        self._file.write(b"".join(pending))
+        rest = memoryview(b"".join(pending))
+        while rest:  # an unbuffered standard output may take less than it is given
+            rest = rest[self._file.write(rest) :]
         self._file.flush()
 
     def _append(self, block: memoryview | bytes) -> None:

@@ -1,7 +1,9 @@
 """Conditions over rows and `json` names, written in SQL: parsed by sqlglot, answered by duckdb."""
 
+import atexit
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -11,8 +13,10 @@ import sqlglot
 from sqlglot import exp
 
 from vlmkit.errors import VlmkitError
-from vlmkit.tables.rows import column
+from vlmkit.tables.rows import FIXED, as_text, column
 
+_LONGEST_EXPONENT = 30  # a decimal of SQL has at most 38 digits
+_HUGE = 10**308  # larger integers are too large for a float
 _HINT = "a condition compares columns, such as: clip >= 0.28 AND words >= 3 (see vlmkit stats for the columns)"
 
 
@@ -41,9 +45,11 @@ class Condition:
         """
         places = {name: f"c{place}" for place, name in enumerate(self.names)}
         table = pa.table({places[name]: _column(name, values[name]) for name in self.names})
-        query = _parsed(self.sql).transform(_place, places).sql(dialect="duckdb")
+        query = f"({_parsed(self.sql).transform(_place, places).sql(dialect='duckdb')})::BOOLEAN"
         try:
-            rows = _connection().from_arrow(table).project(f"({query})::BOOLEAN").fetchall()
+            # WHERE, which lets every row pass, has duckdb refuse what looks at more than one of them.
+            connection = _connection().register("rows", table)
+            rows = connection.execute(f"SELECT {query} FROM rows WHERE {query} OR TRUE").fetchall()
         except duckdb.Error as error:
             raise VlmkitError(f"{self.sql}: {str(error).splitlines()[0]}", _HINT) from error
         return [row[0] for row in rows]
@@ -68,10 +74,20 @@ def pick_column(name: str, columns: frozenset[str]) -> str | None:
 
 
 def _condition(part: exp.Expr) -> Condition:
-    names = {Name(column.name, in_json=column.table == "json"): None for column in part.find_all(exp.Column)}
+    sql = part.sql(dialect="duckdb", comments=False)
+    names = {_name(column) for column in part.find_all(exp.Column)}
     if not names:
-        raise VlmkitError(f"{part.sql(dialect='duckdb')} looks at no column", _HINT)
-    return Condition(part.sql(dialect="duckdb"), tuple(sorted(names)))
+        raise VlmkitError(f"{sql} looks at no column", _HINT)
+    return Condition(sql, tuple(sorted(names)))
+
+
+def _name(column: exp.Column) -> Name:
+    if column.table and (column.table != "json" or column.db):
+        what = column.sql(dialect="duckdb")
+        raise VlmkitError(
+            f"{what}: only json. may stand before a name", "what lies deeper is written json.exif['make']"
+        )
+    return Name(column.name, in_json=column.table == "json")
 
 
 @cache
@@ -80,27 +96,54 @@ def _parsed(text: str) -> exp.Expr:
         parsed = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
         raise VlmkitError(f"not a condition: {text}", _HINT) from error
-    if not isinstance(parsed, exp.Condition) or parsed.find(exp.Query, exp.Star, exp.ReadCSV, exp.AggFunc):
+    if not isinstance(parsed, exp.Condition) or parsed.find(
+        exp.Query, exp.Star, exp.Columns, exp.ReadCSV, exp.AggFunc, exp.Window
+    ):
         raise VlmkitError(f"not a condition on one sample: {text}", _HINT)
-    return parsed
+    return parsed.transform(_plain_number)
+
+
+def _plain_number(node: exp.Expr) -> exp.Expr:
+    """7e-1 as 0.7: SQL compares a float32 with a decimal as float32, but with a number with an exponent as double."""
+    if isinstance(node, exp.Literal) and node.is_number and "e" in node.name.lower():
+        number = Decimal(node.name)
+        return exp.Literal.number(f"{number:f}") if abs(number.adjusted()) <= _LONGEST_EXPONENT else node
+    return node
 
 
 def _place(node: exp.Expr, places: Mapping[Name, str]) -> exp.Expr:
     if isinstance(node, exp.Column):
-        return exp.column(places[Name(node.name, in_json=node.table == "json")])
+        return exp.column(places[_name(node)])
     return node
 
 
 def _column(name: Name, values: list[Any]) -> Any:
-    if not name.in_json:
+    """Rows hold float32 and strings; whatever else stands under a name comes from `json` and keeps its type."""
+    if not name.in_json and (name.name in FIXED or any(isinstance(value, float) for value in values)):
         return column(name.name, values)
     try:
         return pa.array(values, from_pandas=True)  # a NaN in json is no value
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers in one sample and strings in the next
-        return pa.array([None if value is None else str(value) for value in values])
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        return _mixed_column(values)
+
+
+def _mixed_column(values: list[Any]) -> Any:
+    """What has no type of its own, such as numbers in one sample and strings in the next: lists of texts, or texts."""
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return pa.array([_float(value) for value in values], pa.float64(), from_pandas=True)
+    if all(value is None or isinstance(value, list) for value in values):
+        return pa.array([value and [as_text(item) for item in value] for value in values], pa.list_(pa.string()))
+    return pa.array([as_text(value) for value in values], pa.string())
+
+
+def _float(value: float | None) -> float | None:
+    return float(max(-_HUGE, min(_HUGE, value))) if isinstance(value, int) else value
 
 
 @cache
 def _connection() -> Any:
-    """One thread: jobs run a process for every core, and a condition takes a millisecond a thousand rows."""
+    """Kept, since opening takes 25 ms and a condition on a thousand rows one. One thread: jobs run a process for every
+    core. Let go of before the interpreter ends, or nanobind writes to stderr what it takes for leaks.
+    """
+    atexit.register(_connection.cache_clear)
     return duckdb.connect(config={"threads": 1, "enable_external_access": False})

@@ -10,6 +10,7 @@ from vlmkit.jobs.counts import Counts
 
 _STAGES_SHOWN = 40
 _REASONS_SHOWN = 20
+_LARGEST = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -79,4 +80,4 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> int:
-    return max(value, 0) if isinstance(value, int) else 0
+    return min(max(value, 0), _LARGEST) if isinstance(value, int) else 0
