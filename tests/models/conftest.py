@@ -1,4 +1,4 @@
-"""Pictures, and tiny random models saved as their libraries save them."""
+"""Pictures, and tiny random models saved as transformers saves them."""
 
 import importlib.util
 import json
@@ -26,25 +26,6 @@ def photo():
     spec = importlib.util.find_spec("sklearn") or pytest.skip("scikit-learn's photographs are not installed")
     folder = Path(spec.origin).parent / "datasets/images"
     return lambda name: Image.open(folder / f"{name}.jpg").convert("RGB")
-
-
-@pytest.fixture(scope="session")
-def open_clip_folder(tmp_path_factory) -> Path:
-    """A random open_clip model of about 2 million weights; open_clip brings the tokenizer."""
-    import open_clip
-
-    folder = tmp_path_factory.mktemp("open_clip")
-    model = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
-        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-    }
-    preprocess = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"}
-    config = {"model_cfg": model, "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    torch.manual_seed(0)
-    torch.save(open_clip.CLIP(**model).state_dict(), folder / "open_clip_pytorch_model.bin")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import torch
 from vlmkit.errors import VlmkitError
 from vlmkit.models import packaged
 from vlmkit.models.conse import imagenet_classes
-from vlmkit.models.dual_encoders import load_dual_encoder
 from vlmkit.models.efficientnet import EfficientNetLite
+from vlmkit.models.load import load_dual_encoder
 from vlmkit.models.minilm import MiniLM
 from vlmkit.models.names import ModelName
 

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from vlmkit.errors import VlmkitError
 from vlmkit.models import loading
-from vlmkit.models.dual_encoders import load_dual_encoder
+from vlmkit.models.load import load_dual_encoder
 from vlmkit.models.names import ModelName
 
 NAMES = ["open_clip:ViT-B-32/laion2b_s34b_b79k", "hf:openai/clip-vit-base-patch32"]
@@ -20,7 +20,7 @@ LOAD = """
 import sys, time
 import open_clip, transformers
 from vlmkit.errors import VlmkitError
-from vlmkit.models.dual_encoders import load_dual_encoder
+from vlmkit.models.load import load_dual_encoder
 from vlmkit.models.names import ModelName
 for text in sys.argv[1:]:
     start = time.perf_counter()

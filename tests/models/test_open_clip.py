@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vlmkit.errors import VlmkitError
-from vlmkit.models.dual_encoders import load_dual_encoder
+from vlmkit.models.load import load_dual_encoder
 from vlmkit.models.names import ModelName
 
 pytest.importorskip("open_clip")

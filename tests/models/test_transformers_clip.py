@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from vlmkit.errors import VlmkitError
-from vlmkit.models.dual_encoders import load_dual_encoder
+from vlmkit.models.load import load_dual_encoder
 from vlmkit.models.names import ModelName
 
 TEXTS = ["a cat", "the red dog", "a photo of the cat on the red mat of the dog", ""]

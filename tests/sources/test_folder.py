@@ -95,7 +95,7 @@ def test_what_can_not_be_a_sample_has_a_reason(folder, write, picture, verdicts)
         "nojson": "unreadable json (bad)",
         "none": "unknown suffix",
         "only": "no image file",
-        "surrogate": "unreadable json (bad)",
+        "surrogate": "kept",
     }
 
 

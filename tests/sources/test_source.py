@@ -10,7 +10,7 @@ import pytest
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Kept
 from vlmkit.shards.sample import new_sample
-from vlmkit.sources import SourceOptions, open_source, source, source_kinds
+from vlmkit.sources import SourceOptions, kinds, open_source, source_kinds
 
 OPTIONS = SourceOptions()
 
@@ -24,7 +24,7 @@ def two_samples(rest: str, options: SourceOptions):
 def plugin(monkeypatch):
     point = EntryPoint("twice", f"{__name__}:two_samples", "vlmkit.sources")
     monkeypatch.setattr(EntryPoint, "load", lambda self: two_samples)
-    monkeypatch.setattr(source, "entry_points", lambda group: [point] if group == "vlmkit.sources" else [])
+    monkeypatch.setattr(kinds, "entry_points", lambda group: [point] if group == "vlmkit.sources" else [])
 
 
 @pytest.mark.parametrize("text", ["nothing", "nothing:at/all", "photos.zip", "list.parquet.gz", ".csv", ""])

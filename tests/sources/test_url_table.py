@@ -35,7 +35,7 @@ OBJECTS = [{"url": url, "caption": caption} for url, caption in TWO]
         ("l.tsv", "alt\tid\turl\na cat, asleep\t1\thttp://h/1.jpg\n\t2\thttp://h/2.jpg\n"),
         ("l.json", json.dumps(OBJECTS)),
         ("l.jsonl", "\n".join(json.dumps(row) for row in OBJECTS)),
-        ("l.csv.gz", gzip.compress(b'url,caption\nhttp://h/1.jpg,"a cat, asleep"\nhttp://h/2.jpg,\n')),
+        ("l.csv.gz", gzip.compress(b'url,caption\nhttp://h/1.jpg,"a cat, asleep"\nhttp://h/2.jpg,\n', mtime=0)),
     ],
 )
 def test_every_format_gives_the_same_rows(table, write, name, content):

@@ -24,6 +24,7 @@ from vlmkit.shards.dataset import (
     tar_path,
     temporary_path,
 )
+from vlmkit.shards.locations import STREAM, shard_name
 
 _NUMBERED = re.compile(r"\d{5,}(\.tar|\.parquet|_stats\.json)")
 _REMEDY = "repeat the command as it was, choose another output, or start over with --overwrite"
@@ -43,7 +44,7 @@ class Plan:
     array: Array | None = None
 
     def as_json(self) -> dict[str, Any]:
-        inputs = [{**asdict(shard), **_file_state(shard)} for shard in self.shards]
+        inputs = [{**asdict(shard), "files": _file_states(shard)} for shard in self.shards]
         value: dict[str, Any] = json.loads(json.dumps({**asdict(self), "shards": inputs}))
         return value
 
@@ -61,10 +62,10 @@ def freeze(plan: Plan, folder: Path, overwrite: bool = False) -> Plan:
 
     Raises VlmkitError if the folder is not vlmkit's, or holds the work of another command, other options or inputs.
     """
-    if overwrite:
-        clear(folder)
+    cleared = overwrite and clear(folder)
     if not plan_path(folder).exists():
-        _check_empty(folder)
+        if not cleared:  # what is left then was put there by others, who may go on
+            _check_empty(folder)
         _publish(plan, folder)
     there = read_json(plan_path(folder)) or {}
     _check_same(there, plan.as_json(), folder)
@@ -93,13 +94,14 @@ def is_committed(folder: Path, shard: str) -> bool:
     return stats_path(folder, shard).exists()
 
 
-def clear(folder: Path) -> None:
-    """Removes what the folder's plan lists, and nothing else."""
-    there = read_json(plan_path(folder))
+def clear(folder: Path) -> bool:
+    """Removes what the folder's plan lists, and nothing else. False if there is no plan."""
+    there = existing_plan(folder)
     if there is None:
-        return
-    clear_shards(Plan.from_json(there), folder)
+        return False
+    clear_shards(there, folder)
     shutil.rmtree(own_folder(folder))
+    return True
 
 
 def clear_shards(plan: Plan, *folders: Path | None) -> None:
@@ -180,9 +182,10 @@ def _input_difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -
     return f"the input {first} is another or has changed"
 
 
-def _file_state(shard: ShardInput) -> dict[str, int]:
-    """Size and time of change of a local input, so that a rerun notices another file under the same name."""
-    if shard.is_stream or not os.path.exists(shard.path):
-        return {}
-    status = os.stat(shard.path)
-    return {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+def _file_states(shard: ShardInput) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of the local tars and tables that are read, so that a rerun notices other ones
+    under the same names.
+    """
+    tars = [Path(path) for path in (shard.path, *shard.overlays) if path != STREAM and "://" not in path]
+    files = [file for tar in tars for file in (tar, table_path(tar.parent, shard_name(tar.name))) if file.exists()]
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

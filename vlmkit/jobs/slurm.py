@@ -45,7 +45,7 @@ def array_of(environment: Mapping[str, str]) -> Array | None:
     if "SLURM_ARRAY_TASK_ID" not in environment:
         return None
     first, last = (int(environment[f"SLURM_ARRAY_TASK_{which}"]) for which in ("MIN", "MAX"))
-    step, count = int(environment.get("SLURM_ARRAY_TASK_STEP") or 1), int(environment["SLURM_ARRAY_TASK_COUNT"])
+    step, count = int(environment.get("SLURM_ARRAY_TASK_STEP", 1)) or 1, int(environment["SLURM_ARRAY_TASK_COUNT"])
     if (last - first) // step + 1 != count:
         raise VlmkitError(
             f"a job can't begin with the sparse array {first}..{last} of {count} tasks",
@@ -75,5 +75,8 @@ def is_divided(environment: Mapping[str, str]) -> bool:
 
 
 def _ranks(environment: Mapping[str, str]) -> int:
-    """The processes that srun started; 1 in a plain batch script, which sees SLURM_NTASKS and runs only once."""
-    return int(environment.get("SLURM_NTASKS", 1)) if environment.get("SLURM_STEP_ID") else 1
+    """The processes that srun started; 1 in a plain batch script, which sees SLURM_NTASKS and runs only once, and in
+    the shell of an allocation, a step of one task that sees it too.
+    """
+    tasks = environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS") or 1
+    return int(tasks) if environment.get("SLURM_STEP_ID") else 1

@@ -30,8 +30,8 @@ class Dropped:
 Outcome = Kept | Dropped
 
 
-class Step(ABC):
-    """One command's work on samples. Pickled into worker processes, so heavy things are made on the first call."""
+class Declared:
+    """What a command says of its work before it begins."""
 
     name: ClassVar[str]
 
@@ -40,12 +40,16 @@ class Step(ABC):
         return {}
 
     def bound(self, columns: frozenset[str]) -> Self:
-        """This step, told once before any sample which score columns its input carries."""
+        """The same, told once before any sample which score columns its input carries."""
         return self
 
     def processes(self) -> int | None:
         """How many processes suit it on this machine: one a GPU, say. None: one a core."""
         return None
+
+
+class Step(Declared, ABC):
+    """One command's work on samples. Pickled into worker processes, so heavy things are made on the first call."""
 
     @abstractmethod
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:

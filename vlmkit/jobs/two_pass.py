@@ -2,37 +2,24 @@
 looked at together, and the second pass is an ordinary step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
 
 from vlmkit.errors import RunAgain
 from vlmkit.jobs.inputs import ShardInput
 from vlmkit.jobs.local import run_local
 from vlmkit.jobs.plan import is_committed
 from vlmkit.jobs.progress import JobProgress
-from vlmkit.jobs.step import Step
+from vlmkit.jobs.step import Declared, Step
 from vlmkit.jobs.work import Work
 
 
-class TwoPass(ABC):
+class TwoPass(Declared, ABC):
     """`first` writes what it learns of each sample into rows; `second` makes of these tables the step that decides."""
-
-    name: ClassVar[str]
 
     @property
     @abstractmethod
     def first(self) -> Step: ...
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def bound(self, columns: frozenset[str]) -> Self:
-        return self
-
-    def processes(self) -> int | None:
-        return None
 
     @abstractmethod
     def second(self, tables: Path, shards: list[str]) -> Step:

@@ -29,7 +29,7 @@ class ClipSimilarity:
     def __init__(self, model: str, device: str | None, batch_size: int) -> None:
         import torch
 
-        from vlmkit.models.dual_encoders import load_dual_encoder
+        from vlmkit.models.load import load_dual_encoder
         from vlmkit.models.names import ModelName
 
         # torch reads it when it is imported, which may be before the job has set it; sums depend on it.

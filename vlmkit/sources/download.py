@@ -16,7 +16,8 @@ from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.result import closing
 from vlmkit.jobs.step import Outcome
 from vlmkit.shards.dataset import own_folder
-from vlmkit.sources.source import SourceOptions, open_source
+from vlmkit.sources.kinds import open_source
+from vlmkit.sources.source import SourceOptions
 
 # How a list of URLs is fetched, not what comes of it: a run that goes on may do so in another way.
 _EXECUTION = ("work", "processes", "threads", "timeout_s", "retries")

@@ -48,8 +48,8 @@ class Condition:
         query = f"({_parsed(self.sql).transform(_place, places).sql(dialect='duckdb')})::BOOLEAN"
         try:
             # WHERE, which lets every row pass, has duckdb refuse what looks at more than one of them.
-            connection = _connection().register("rows", table)
-            rows = connection.execute(f"SELECT {query} FROM rows WHERE {query} OR TRUE").fetchall()
+            _connection().register("rows", table)
+            rows = _connection().execute(f"SELECT {query} FROM rows WHERE {query} OR TRUE").fetchall()
         except duckdb.Error as error:
             raise VlmkitError(f"{self.sql}: {str(error).splitlines()[0]}", _HINT) from error
         return [row[0] for row in rows]
