@@ -10,7 +10,7 @@ import pytest
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Kept
 from vlmkit.shards.sample import new_sample
-from vlmkit.sources import SourceOptions, kinds, open_source, source_kinds
+from vlmkit.sources import SourceOptions, kinds, open_source, source, source_kinds
 
 OPTIONS = SourceOptions()
 

@@ -64,7 +64,7 @@ def freeze(plan: Plan, folder: Path, overwrite: bool = False) -> Plan:
     """
     cleared = overwrite and clear(folder)
     if not plan_path(folder).exists():
-        if not cleared:  # what is left then was put there by others, who may go on
+        if not cleared:  # else what is left in it is other people's, and stays
             _check_empty(folder)
         _publish(plan, folder)
     there = read_json(plan_path(folder)) or {}
@@ -151,7 +151,7 @@ def _check_empty(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise VlmkitError(f"{folder} is a file", "an output is a folder, a name ending in .tar, or -")
     strangers = [path for path in folder.iterdir() if path != own_folder(folder)] if folder.exists() else []
-    if strangers:
+    if strangers and not plan_path(folder).exists():  # else another task has just begun: its plan came first
         raise VlmkitError(f"{folder} is not empty, and vlmkit did not make it", "choose another output folder")
 
 

@@ -20,7 +20,7 @@ def make_sample(
     """A sample of pictures, `txt` and `json`: the names that vlmkit knows, then those that came with the sample.
 
     `text` becomes `txt`; without it the texts of `messages` count as the original text. A single picture's width and
-    height stand in the row too. Raises NoSample if what was given has no JSON form (lone surrogates).
+    height stand in the row too. Raises NoSample if what was given has no JSON form (infinity).
     """
     names = sample_names(source, pictures, text, given or {}, url)
     try:
