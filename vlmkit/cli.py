@@ -38,10 +38,15 @@ def app(arguments: list[str]) -> typer.Typer:
     return line
 
 
-def _version_option(version: bool = typer.Option(False, "--version", is_eager=True, help="Show the version.")) -> None:
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         print(f"vlmkit {vlmkit.__version__}")
         raise typer.Exit
+
+
+def _version_option(
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_show_version, help="Show the version."),
+) -> None: ...
 
 
 def _functions(named: str | None) -> dict[str, Any]:

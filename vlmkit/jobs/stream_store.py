@@ -79,6 +79,7 @@ def stream_target(target: str) -> Iterator[BinaryIO]:
     """Standard output, or a tar that appears under its name when it is whole."""
     if target != STREAM:
         final = Path(target)
+        final.parent.mkdir(parents=True, exist_ok=True)
         with renamed_when_whole(final.with_name(f".{final.name}.{os.getpid()}"), final) as file:
             yield file
     elif sys.stdout.isatty():

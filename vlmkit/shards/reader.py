@@ -73,7 +73,7 @@ class ShardReader:
         members = [
             Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size) for field, e in group
         ]
-        row, whole = None, sum(len(member.block) for member in members) == len(block)
+        row, whole = None, sum([e.end - e.start for _, e in group]) == len(block)
         if members[-1].field == ROW_FIELD and (row := _json_object(members[-1].data)) is not None:
             members.pop()
             block = block[: group[-1][1].start - begin]

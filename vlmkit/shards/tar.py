@@ -108,7 +108,8 @@ class TarWindow:
                 raise DamagedTar("cut off inside a header", self._at)
             self.ended = True
             return None
-        header = bytes(self.view(self._at, self._at + BLOCK))
+        at = self._at - self._base
+        header = self._buffer[at : at + BLOCK]
         if header == _ZEROS:
             self.marked_end = True
             self._at += BLOCK

@@ -1,6 +1,7 @@
 """Conditions over rows and `json` names, written in SQL: parsed by sqlglot, answered by duckdb."""
 
 import atexit
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,7 +16,7 @@ from sqlglot import exp
 from vlmkit.errors import VlmkitError
 from vlmkit.tables.rows import FIXED, as_text, column
 
-_LONGEST_EXPONENT = 30  # a decimal of SQL has at most 38 digits
+_WITH_EXPONENT = re.compile(r"(\d+\.?\d*|\.\d+)[eE][+-]?([12]?\d|3[0-7])")  # a decimal of SQL has at most 38 digits
 _HUGE = 10**308  # larger integers are too large for a float
 _HINT = "a condition compares columns, such as: clip >= 0.28 AND words >= 3 (see vlmkit stats for the columns)"
 
@@ -105,9 +106,8 @@ def _parsed(text: str) -> exp.Expr:
 
 def _plain_number(node: exp.Expr) -> exp.Expr:
     """7e-1 as 0.7: SQL compares a float32 with a decimal as float32, but with a number with an exponent as double."""
-    if isinstance(node, exp.Literal) and node.is_number and "e" in node.name.lower():
-        number = Decimal(node.name)
-        return exp.Literal.number(f"{number:f}") if abs(number.adjusted()) <= _LONGEST_EXPONENT else node
+    if isinstance(node, exp.Literal) and node.is_number and _WITH_EXPONENT.fullmatch(node.name):
+        return exp.Literal.number(f"{Decimal(node.name):f}")
     return node
 
 

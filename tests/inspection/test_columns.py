@@ -1,0 +1,56 @@
+"""Quantiles and most frequent values, with known answers."""
+
+import math
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from vlmkit.errors import VlmkitError
+from vlmkit.inspection.columns import Numbers, Words, table_columns
+
+
+def write(path, **columns):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_numbers_have_exact_quantiles_over_all_tables(tmp_path):
+    tables = [
+        write(tmp_path / "a.parquet", key=["k"] * 6, score=pa.array([0, 1, 2, 3, 4, None], pa.float32())),
+        write(tmp_path / "b.parquet", key=["k"] * 6, score=pa.array([5, 6, 7, 8, 10, math.nan], pa.float32())),
+        write(tmp_path / "c.parquet", key=["k"]),  # has no such column
+    ]
+    numbers, words = table_columns(tables)
+    assert numbers == [Numbers("score", 10, 3, 0, 0.9, 4.5, 8.2, 10)]
+    assert words == []
+
+
+def test_words_have_their_most_frequent_values(tmp_path):
+    skills = ["color"] * 4 + ["shape"] * 3 + list("abcd") + [None]
+    table = write(tmp_path / "a.parquet", skill=skills, same=[True] * 11 + [None])
+    _, words = table_columns([table])
+    assert words[0] == Words("skill", 11, 1, 6, (("color", 4), ("shape", 3), ("a", 1), ("b", 1), ("c", 1)))
+    assert words[1] == Words("same", 11, 1, 1, (("true", 11),))
+
+
+def test_names_are_not_counted_one_by_one(tmp_path):
+    table = write(tmp_path / "a.parquet", url=[f"u{n}" for n in range(50)])
+    assert table_columns([table])[1] == [Words("url", 50, 0, 50, ())]
+
+
+def test_what_says_which_sample_it_is_or_what_became_of_it_is_left_out(tmp_path):
+    table = write(tmp_path / "a.parquet", key=["k"], kept=[True], step=["s"], reason=["r"], offset=[0], tags=[["t"]])
+    assert table_columns([table]) == ([], [])
+
+
+def test_a_name_that_looks_like_sql_or_a_pattern_is_a_name(tmp_path):
+    table = write(tmp_path / "a[1]*/t.parquet", **{'a"; DROP': [1.0], "clip:open_clip:B/32": [2.0]})
+    assert [column.name for column in table_columns([table])[0]] == ['a"; DROP', "clip:open_clip:B/32"]
+
+
+def test_a_table_that_cant_be_read_is_an_error(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(VlmkitError, match="can't be read"):
+        table_columns([tmp_path / "a.parquet"])
