@@ -42,7 +42,7 @@ def filter(
     rules = conditions(
         where, min_words=min_words, max_words=max_words, min_side=min_side, max_aspect=max_aspect, clip_min=clip_min
     )
-    if clip_min is not None and clip_model == "builtin:conse":
+    if clip_min is not None and clip_model == "builtin:conse" and not job.quiet:
         print(
             "note: CLIP's usual thresholds mean nothing for builtin:conse; look at vlmkit stats first", file=sys.stderr
         )

@@ -112,6 +112,7 @@ def open_clip_folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Installs a package of one module with an entry point, for this process and for those that it starts."""
+    modules = []
 
     def install(group, name, code, attribute):
         site = tmp_path / "site"
@@ -122,8 +123,11 @@ def plugin(tmp_path, monkeypatch):
         (about / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}_plugin:{attribute}\n")
         monkeypatch.syspath_prepend(site)
         monkeypatch.setenv("PYTHONPATH", str(site))
+        modules.append(f"{name}_plugin")
 
-    return install
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture(autouse=True)

@@ -14,15 +14,19 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 
 
+def build(folder, *options):
+    pytest.importorskip("build")
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), *options, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):
     """The sdist, and the wheel that is built from it."""
-    pytest.importorskip("build")
-    pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    build(folder)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return sdist, wheel
 
@@ -42,6 +46,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(archives):
     assert {"vlmkit/commands/filter.py", "vlmkit/commands/shared.py", "vlmkit/cli.py"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not links
+
+
+def test_a_wheel_straight_from_the_checkout_is_the_same(archives, tmp_path):
+    build(tmp_path, "--wheel")
+    with zipfile.ZipFile(archives[1]) as through_sdist, zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as direct:
+        assert sorted(direct.namelist()) == sorted(through_sdist.namelist())
 
 
 def test_the_sdist_holds_what_the_tests_and_recipes_need(archives):

@@ -1,11 +1,13 @@
 """vlmkit dedup: one of each group of equal samples stays, whatever way the data comes."""
 
 import json
-import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from vlmkit.errors import RunAgain
+from vlmkit.jobs.work import Work
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -163,6 +165,27 @@ def test_the_history_of_a_stream_that_was_kept_is_that_of_the_stream(vlmkit, sco
     assert manifest["inputs"] == [{"location": "-", "shards": 1}]
 
 
+@pytest.mark.parametrize("interrupted", range(6))
+def test_an_interruption_anywhere_changes_nothing(vlmkit, data, tmp_path, monkeypatch, interrupted):
+    """Three shards in two passes: six moments."""
+    vlmkit("dedup", data, tmp_path / "whole")
+    left, run = [None] * interrupted, Work.run
+
+    def stopped(work, shard, tick):
+        if not left:
+            raise RunAgain("interrupted by SIGTERM")
+        left.pop()
+        return run(work, shard, tick)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "run", stopped)
+        assert vlmkit("dedup", data, tmp_path / "out").status == 75
+    assert len(list((tmp_path / "out").glob("*_stats.json"))) == max(interrupted - 3, 0)
+    assert vlmkit("dedup", data, tmp_path / "out").status == 0
+    for path in (tmp_path / "whole").glob("*.[tp]ar*"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_unreadable_pictures_are_dropped_as_bad_and_equal_nothing(vlmkit, tmp_path, picture, write_tar, rows, members):
     samples = {key: {"png": b"no picture"} for key in "ab"} | {f"good-{n}": {"png": picture()} for n in range(2)}
     write_tar(tmp_path / "in/00000.tar", samples)
@@ -215,4 +238,3 @@ def test_the_first_pass_leaves_nothing_behind(vlmkit, data, tmp_path):
     own = sorted(path.name for path in (tmp_path / "out/.vlmkit").iterdir())
     assert own == ["manifest.json", "plan.json", "report.html", "tmp"]
     assert list((tmp_path / "out/.vlmkit/tmp").iterdir()) == []
-    shutil.rmtree(tmp_path / "out")

@@ -14,6 +14,21 @@ def open_roses(rest, options):
 """
 
 
+PREEMPTED = """
+import os, signal
+from pathlib import Path
+from vlmkit.jobs.step import Kept
+from vlmkit.shards.sample import new_sample
+
+def open_preempted(rest, options):
+    yield Kept(new_sample("a", {"txt": b"a"}))
+    if not Path(rest).exists():
+        Path(rest).touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+    yield Kept(new_sample("b", {"txt": b"b"}))
+"""
+
+
 @pytest.fixture
 def photos(tmp_path, picture):
     folder = tmp_path / "photos"
@@ -108,6 +123,20 @@ def test_a_demo_set(vlmkit, tmp_path, members, rows):
     first = json.loads(members(tmp_path / "out/00000.tar")["000000000.json"][512:].rstrip(b"\0"))
     assert [message["role"] for message in first["messages"]] == ["user", "assistant"]
     assert len(rows(tmp_path / "out/00000.parquet")) == 30
+
+
+def test_an_interrupted_download_asks_to_be_run_again_and_starts_from_zero(vlmkit, photos, tmp_path, plugin, rows):
+    """The flag lets the source through the second time."""
+    plugin("vlmkit.sources", "preempted", PREEMPTED, "open_preempted")
+    command = ("download", f"preempted:{tmp_path}/flag", tmp_path / "out", "--quiet")
+    first = vlmkit(*command)
+    assert (first.status, first.err) == (
+        75,
+        "vlmkit download: interrupted by SIGTERM\n  run the same command again: it goes on from here\n",
+    )
+    assert not list(tmp_path.glob("out/*"))
+    assert vlmkit(*command).status == 0
+    assert list(rows(tmp_path / "out/00000.parquet")) == ["a", "b"]
 
 
 def test_a_source_of_another_package(vlmkit, tmp_path, plugin, members):

@@ -100,8 +100,9 @@ def test_kept_and_dropped_need_two_places(refused, vlmkit, data, tmp_path, place
     assert "is also the output" in refused("filter", "-", *same, stdin=stream)
 
 
-def test_rejects_of_a_run_that_failed_stand_in_nobodys_way(refused, vlmkit, data, tmp_path):
-    to = (tmp_path / "out", "--rejects", tmp_path / "rejects")
+@pytest.mark.parametrize("target", ["out", "out.tar"])
+def test_rejects_of_a_run_that_failed_stand_in_nobodys_way(refused, vlmkit, data, tmp_path, target):
+    to = (tmp_path / target, "--rejects", tmp_path / "rejects")
     assert "words > 'many'" in refused("filter", data, *to, "--where", "words > 'many'")
     assert vlmkit("filter", data, *to, *RULE).status == 0
 

@@ -1,9 +1,14 @@
 """The work divided: by --part, by a SLURM array, by srun. Together the parts are the whole."""
 
+import os
+
 import pytest
 
 from vlmkit.errors import VlmkitError
+from vlmkit.jobs.options import JobOptions
+from vlmkit.jobs.over_shards import workers_of
 from vlmkit.jobs.slurm import Array, Part, array_of, is_divided, part_of
+from vlmkit.jobs.step import Keep
 
 SHARDS = 5
 RULE = ("--min-words", 2)
@@ -62,6 +67,14 @@ def test_parts_in_any_order_are_the_whole_and_the_last_one_finishes_it(vlmkit, d
         assert finished(out) == finished(tmp_path / "rejects") == (number == 2)
         assert ("shards are left to other parts" in done.err) == (number != 2)
     assert content(out) == whole
+
+
+def test_rejects_of_all_parts_come_into_one_tar(vlmkit, data, tmp_path, members):
+    for part in ("1/2", "0/2"):
+        assert not (tmp_path / "rejects.tar").exists()
+        vlmkit("filter", data, tmp_path / "out", *RULE, "--part", part, "--rejects", tmp_path / "rejects.tar")
+    found = [name for name in members(tmp_path / "rejects.tar") if name.endswith("txt")]
+    assert found == [f"{shard}{n}.txt" for shard in range(SHARDS) for n in (0,)]
 
 
 def test_a_part_is_every_nth_shard(vlmkit, data, tmp_path):
@@ -179,6 +192,15 @@ def test_dedup_in_parts_waits_for_the_first_pass_of_all(vlmkit, data, tmp_path, 
     assert vlmkit(*command, "--part", "0/2").status == 0
     assert finished(tmp_path / "out")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_task_uses_the_cores_that_slurm_gives_it(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert workers_of(Keep(), JobOptions()) == 3
+    assert workers_of(Keep(), JobOptions(workers=7)) == 7
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3})
+    assert workers_of(Keep(), JobOptions()) == 2
 
 
 def test_what_slurm_says_as_numbers():

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmkit.errors import VlmkitError
+from vlmkit.jobs import plan as plan_module
 from vlmkit.jobs.inputs import ShardInput
 from vlmkit.jobs.plan import Plan, freeze
 from vlmkit.jobs.slurm import Array
@@ -150,6 +151,21 @@ def test_the_first_plan_counts_whoever_comes_second(tmp_path):
     assert freeze(second, tmp_path / "out") == first
     with pytest.raises(VlmkitError, match="n was 1 and is now 2"):
         freeze(Plan("filter", {"n": 2}, shards), tmp_path / "out")
+
+
+def test_a_task_that_comes_while_another_begins_takes_no_shards_for_strangers(tmp_path, monkeypatch):
+    """Between its look for a plan and its look for strangers the other task has made the plan and a shard."""
+    plan = Plan("filter", {}, (ShardInput("00000", str(tmp_path / "none.tar")),))
+    looked = plan_module._check_empty
+
+    def too_late(folder):
+        freeze(plan, folder)
+        (folder / "00000.tar").write_bytes(b"the other task's")
+        looked(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plan_module, "_check_empty", lambda folder: (patch.undo(), too_late(folder)))
+        assert freeze(plan, tmp_path / "out") == plan
 
 
 def test_the_manifest_says_what_was_done_by_whom(vlmkit, data, tmp_path):

@@ -14,7 +14,7 @@ from vlmkit.scores.scorer import scorer
 
 @scorer("patience", reads=TEXT)
 def patience(text):
-    Path(os.environ["STARTED"], str(os.getpid())).touch()
+    Path(os.environ["STARTED"], f"{os.getpid()} {os.environ['LOCAL_RANK']}").touch()
     time.sleep(float(os.environ["PATIENCE_S"]))
     return 1
 """
@@ -32,12 +32,13 @@ def slow(tmp_path, write_tar, plugin):
 
 @pytest.fixture
 def working(slow, tmp_path, start, until):
-    """A job whose two workers are at work, and the ids of their processes."""
+    """A job whose two workers are at work, and the ids of their processes. Each has its own rank, and so its GPU."""
     command = ("filter", tmp_path / "in", tmp_path / "out", "--where", "patience > 0", "--workers", 2, "--quiet")
     process = start(*command, env=slow)
-    at_work = lambda: [int(path.name) for path in (tmp_path / "started").iterdir()]  # noqa: E731
-    until(lambda: len(at_work()) == 2)
-    return process, at_work()
+    at_work = until(lambda: len(names := os.listdir(tmp_path / "started")) == 2 and names)
+    workers, ranks = zip(*(name.split() for name in at_work), strict=True)
+    assert sorted(ranks) == ["0", "1"]
+    return process, [int(worker) for worker in workers]
 
 
 def test_workers_die_with_their_parent(working, until, is_gone):

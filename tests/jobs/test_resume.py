@@ -1,5 +1,6 @@
 """Killed anywhere and run again, a job writes the bytes of an undisturbed run."""
 
+import gzip
 import json
 import os
 import random
@@ -98,6 +99,15 @@ def test_an_interruption_by_the_scheduler_asks_to_be_run_again(
         assert not (out / ".vlmkit/manifest.json").exists()
     assert vlmkit(*command).status == 0
     assert content(out) == undisturbed[0]
+
+
+def test_compressed_inputs_give_the_same_shards(vlmkit, data, tmp_path, undisturbed, content):
+    (tmp_path / "zipped").mkdir()
+    for path in data.glob("*.tar"):
+        with gzip.open(tmp_path / f"zipped/{path.name}.gz", "wb", compresslevel=1) as file:
+            file.write(path.read_bytes())
+    assert vlmkit("filter", tmp_path / "zipped", tmp_path / "out", *RULES).status == 0
+    assert content(tmp_path / "out") == undisturbed[0]
 
 
 def test_what_is_committed_is_not_done_again(vlmkit, data, tmp_path):

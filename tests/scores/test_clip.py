@@ -16,7 +16,7 @@ ANYTHING = ("--clip-min", -1)
 
 
 class Colours:
-    """A dual encoder for grown-ups' toys: a picture is its mean colour, a text the colour that it names."""
+    """A dual encoder that can be checked by eye: a picture is its mean colour, a text the colour that it names."""
 
     name = "toy"
     named = ("red", "green", "blue")
@@ -110,6 +110,15 @@ def test_only_what_passed_the_cheap_rules_is_scored(colours, vlmkit, tmp_path, p
     assert colours.pictures == [3]
     scored = {key for key, row in rows(tmp_path / "out/00000.parquet").items() if "clip:builtin:conse" in row}
     assert scored == {"6", "7", "8"}
+
+
+def test_thresholds_of_clip_mean_nothing_for_conse_and_a_user_is_told(colours, vlmkit, tmp_path, picture, write_tar):
+    write_tar(tmp_path / "in/00000.tar", {"a": {"png": picture(), "txt": b"red"}})
+    told = "note: CLIP's usual thresholds mean nothing for builtin:conse; look at vlmkit stats first"
+    command = ("filter", tmp_path / "in", "-", "--clip-min", 0.28)
+    assert told in vlmkit(*command, "--clip-model", "builtin:conse").err.splitlines()
+    assert told not in vlmkit(*command, "--clip-model", "builtin:conse", "--quiet").err
+    assert told not in vlmkit(*command, "--clip-model", "open_clip:ViT-B-32/openai").err
 
 
 @pytest.mark.slow

@@ -96,8 +96,12 @@ def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Resul
     if rejects is not None:
         manifest_path(rejects).unlink(missing_ok=True)
         clear_shards(freeze_with_rejects(flow.plan, rejects, None, options.overwrite), rejects)
-    with stream_target(target) as file:
-        _record(flow, StreamStore(file, flow.history, options.only_fields), options, result, rejects)
+    try:
+        with stream_target(target) as file:
+            _record(flow, StreamStore(file, flow.history, options.only_fields), options, result, rejects)
+    except VlmkitError:
+        withdraw(rejects)
+        raise
     if rejects is not None:
         finish_rejects(rejects, flow.history)
 

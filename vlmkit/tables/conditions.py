@@ -18,6 +18,7 @@ from vlmkit.tables.rows import FIXED, as_text, column
 
 _WITH_EXPONENT = re.compile(r"(\d+\.?\d*|\.\d+)[eE][+-]?([12]?\d|3[0-7])")  # a decimal of SQL has at most 38 digits
 _HUGE = 10**308  # larger integers are too large for a float
+_STUMBLES = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # sqlglot's, over nonsense such as {:}
 _HINT = "a condition compares columns, such as: clip >= 0.28 AND words >= 3 (see vlmkit stats for the columns)"
 
 
@@ -95,7 +96,7 @@ def _name(column: exp.Column) -> Name:
 def _parsed(text: str) -> exp.Expr:
     try:
         parsed = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
+    except (sqlglot.errors.SqlglotError, *_STUMBLES) as error:
         raise VlmkitError(f"not a condition: {text}", _HINT) from error
     if not isinstance(parsed, exp.Condition) or parsed.find(
         exp.Query, exp.Star, exp.Columns, exp.ReadCSV, exp.AggFunc, exp.Window
