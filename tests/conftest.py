@@ -122,7 +122,7 @@ def plugin(tmp_path, monkeypatch):
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}_plugin:{attribute}\n")
         monkeypatch.syspath_prepend(site)
-        monkeypatch.setenv("PYTHONPATH", str(site))
+        monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
         modules.append(f"{name}_plugin")
 
     yield install

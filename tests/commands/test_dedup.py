@@ -157,12 +157,18 @@ def test_the_best_of_a_stream_a_second_time(vlmkit, scored, tmp_path):
     assert (tmp_path / "out/00000.tar").read_bytes() == before
 
 
-def test_the_history_of_a_stream_that_was_kept_is_that_of_the_stream(vlmkit, scored, tmp_path):
+def test_the_history_of_a_stream_that_was_kept_is_that_of_the_stream(vlmkit, scored, tmp_path, members):
     stream = vlmkit("filter", scored, "-", "--where", "key <> 'b'", "--quiet").out
     vlmkit("dedup", "-", tmp_path / "out", "--keep", "best:clip", stdin=stream)
     manifest = json.loads((tmp_path / "out/.vlmkit/manifest.json").read_text())
     assert [(stage["command"], stage["counts"]["samples_out"]) for stage in manifest["history"]] == [("filter", 6)]
     assert manifest["inputs"] == [{"location": "-", "shards": 1}]
+    streamed = vlmkit("dedup", "-", "-", "--keep", "best:clip", "--quiet", stdin=stream).out
+    said = json.loads(members(streamed)["__vlmkit_end__"][512:].rstrip(b"\0"))["history"]
+    assert [(stage["command"], stage["inputs"][0]["location"]) for stage in said] == [
+        ("filter", str(scored)),
+        ("dedup", "-"),
+    ]
 
 
 @pytest.mark.parametrize("interrupted", range(6))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -46,19 +47,19 @@ def test_workers_die_with_their_parent(working, until, is_gone):
     assert process.pid not in workers
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    until(lambda: all(is_gone(worker) for worker in workers), timeout_s=10)
+    until(lambda: all(is_gone(worker) for worker in workers))
 
 
 def test_a_killed_worker_is_one_clear_line(working, tmp_path, until, is_gone):
     process, workers = working
     os.kill(workers[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.splitlines() == [
         "vlmkit filter: a worker process was killed",
         "  if memory ran out: fewer --workers, or a smaller --batch-size; then run the same command again",
     ]
-    until(lambda: is_gone(workers[1]), timeout_s=10)
+    until(lambda: is_gone(workers[1]))
     assert not list(tmp_path.glob("out/*.tar"))
 
 
@@ -67,9 +68,23 @@ def test_control_c_gives_130_and_no_traceback(working, until, is_gone, to_all):
     """A terminal sends it to the whole group: the workers leave it to their parent."""
     process, workers = working
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
-    until(lambda: all(is_gone(worker) for worker in workers), timeout_s=10)
+    until(lambda: all(is_gone(worker) for worker in workers))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_whole_group_is_the_parents_to_decide(working, number):
+    process, workers = working
+    for worker in workers:
+        os.kill(worker, number)
+    time.sleep(0.3)
+    assert process.poll() is None
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130 if number == signal.SIGINT else 75, "")
+    told = f"vlmkit filter: interrupted by {number.name}\n  run the same command again: it goes on from here\n"
+    assert err == ("" if number == signal.SIGINT else told)
 
 
 def test_workers_end_as_quietly_as_they_work(script, tmp_path, write_tar):

@@ -120,6 +120,17 @@ def test_what_is_committed_is_not_done_again(vlmkit, data, tmp_path):
     assert {name: (out / name).stat().st_mtime_ns for name in times} == times
 
 
+def test_what_killed_runs_left_half_written_is_swept_away_at_the_end(vlmkit, data, tmp_path):
+    command = ("filter", data, tmp_path / "out", *RULES, "--rejects", tmp_path / "rejects")
+    vlmkit(*command, "--part", "0/2")
+    rooms = [tmp_path / folder / ".vlmkit/tmp" for folder in ("out", "rejects")]
+    for room in rooms:
+        for name in ("00001.tar.node.77", "00001.parquet.node.77", "00001_stats.json.node.77"):
+            (room / name).write_bytes(b"half")
+    vlmkit(*command)
+    assert [list(room.iterdir()) for room in rooms] == [[], []]
+
+
 def test_a_shard_without_its_stats_is_done_again(vlmkit, data, tmp_path, undisturbed, content):
     """Stats are written last: whatever else has the shard's name is not to be trusted."""
     out = tmp_path / "out"

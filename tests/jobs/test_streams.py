@@ -86,6 +86,13 @@ def test_rows_travel_exactly_and_come_back_into_the_table(vlmkit, data, stream, 
     assert b'"clip:toy":0.10000000149011612' in streamed
 
 
+def test_a_score_travels_as_the_table_would_hold_it(vlmkit, tmp_path, write_tar, picture):
+    write_tar(tmp_path / "in/00000.tar", {"a": {"png": picture(size=(4, 3))}})
+    stream = vlmkit("filter", tmp_path / "in", "-", "--max-aspect", 2, "--quiet").out
+    (aspect,) = struct.unpack("<f", struct.pack("<f", 4 / 3))
+    assert f'"aspect":{aspect!r}'.encode() in stream
+
+
 def test_no_row_member_reaches_the_tar_of_a_folder(vlmkit, stream, tmp_path, members, data):
     vlmkit("cat", "-", tmp_path / "out", stdin=stream)
     came = members(data / "00000.tar") | members(data / "00001.tar")
@@ -262,7 +269,9 @@ def test_rejects_beside_a_stream_are_a_whole_dataset(vlmkit, data, tmp_path, row
 def test_a_tar_is_not_written_to_a_terminal(script, data):
     terminal, other_end = pty.openpty()
     command = [script, "cat", data, "-", "--quiet"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=other_end, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=other_end, stderr=subprocess.PIPE, text=True, timeout=60
+    )
     os.close(other_end)
     os.close(terminal)
     assert done.returncode == 1

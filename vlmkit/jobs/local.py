@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.queues import Queue, SimpleQueue
 from threading import Thread
@@ -28,6 +29,8 @@ def run_local(work: Work, shards: list[ShardInput], workers: int, progress: JobP
     if workers <= 1:
         return [_run(work, shard, progress.advance) for shard in shards]
     context = multiprocessing.get_context("spawn")  # a fork would share the parent's threads and CUDA state
+    with _unheard_by_children():
+        resource_tracker.ensure_running()
     ranks = context.Queue()
     for rank in range(workers):
         ranks.put(rank)
@@ -38,7 +41,10 @@ def run_local(work: Work, shards: list[ShardInput], workers: int, progress: JobP
 
 def _results(pool: ProcessPoolExecutor, shards: list[ShardInput]) -> list[Counts]:
     try:
-        return [future.result() for future in as_completed([pool.submit(_run_in_worker, shard) for shard in shards])]
+        with _unheard_by_children():
+            futures = [pool.submit(_run_in_worker, shard) for shard in shards]
+            pool.submit(int)  # the pool looks again for what to watch: it may have looked before the last process came
+        return [future.result() for future in as_completed(futures)]
     except BaseException as error:
         # An error, a signal, Ctrl-C: the workers are of no more use, and what they had not committed is made again.
         for process in multiprocessing.active_children():
@@ -49,6 +55,16 @@ def _results(pool: ProcessPoolExecutor, shards: list[ShardInput]) -> list[Counts
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _unheard_by_children() -> Iterator[None]:
+    """Keeps from the processes that are started inside what reaches the whole group: the parent decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -83,8 +99,6 @@ def _start_worker(work: Work, messages: "SimpleQueue[Advance | None]", ranks: "Q
     global _worker
     _worker = work, messages.put
     os.environ["LOCAL_RANK"] = str(ranks.get())  # which GPU is this process's
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):  # these reach the whole group; the parent decides
-        signal.signal(name, signal.SIG_IGN)
     Thread(target=_die_with_parent, daemon=True).start()
 
 
