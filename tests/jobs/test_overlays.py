@@ -77,6 +77,18 @@ def test_columns_of_b_win_but_for_the_place_in_the_tar(vlmkit, base, over, tmp_p
     assert summary(filtered)["reasons"] == {"no mood": 2}
 
 
+def test_scores_of_a_text_or_a_picture_that_b_changes_are_computed_anew(vlmkit, base, over, picture, tmp_path, rows):
+    table = {"key": list("abc"), "words": [9.0] * 3, "width": [7] * 3, "height": [7] * 3, "mood": ["calm"] * 3}
+    pq.write_table(pa.table(table), base / "00000.parquet")
+    source = over({"a": {"txt": b"one two three"}, "b": {"png": picture(size=(30, 40))}, "c": {"json": b"{}"}})
+    vlmkit("filter", source, tmp_path / "out", "--where", "words >= 3 AND width > 0")
+    found = rows(tmp_path / "out/00000.parquet")
+    assert (found["a"]["words"], found["a"]["width"]) == (3.0, 7)
+    assert found["b"]["reason"] == "words >= 3"
+    assert found["b"]["words"] == 2.0
+    assert (found["c"]["words"], found["c"]["mood"]) == (9.0, "calm")
+
+
 def test_what_b_dropped_is_dropped_under_bs_reason(vlmkit, base, over, tmp_path, rows):
     table = {"key": ["a", "b"], "kept": [True, False], "reason": [None, "clip >= 0.28"], "clip": [0.5, 0.1]}
     source = over({"a": {"cls": b"8"}}, table)

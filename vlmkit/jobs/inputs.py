@@ -12,7 +12,7 @@ from vlmkit.shards.dataset import manifest_path, plan_path, table_path
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM, Location, Shard, open_shard, shard_name
 from vlmkit.shards.reader import ShardReader
-from vlmkit.shards.sample import Row, Sample
+from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.tar import DamagedTar, TarWindow
 from vlmkit.tables.rows import drop_reasons, read_rows, without_verdict
 
@@ -114,7 +114,17 @@ def _joined(below: Sample, above: Sample | None, columns: Row) -> Sample:
         return Sample(below.key, below.members, below.shard, {**below.row, **columns}, below.block)
     hidden = {member.field for member in above.members}
     keep = [m for m in below.members if m.field not in hidden and not (above.images and m.is_image)]
-    return Sample(below.key, [*keep, *above.members], below.shard, {**below.row, **above.row})
+    spoken = "txt" if "txt" in below.fields or "txt" in above.fields else "json"  # where the sample's text stands
+    changed = [m for m in above.members if m.is_image or m.field == spoken]
+    changed = [m for m in changed if m.field not in below.fields or below[m.field] != m.data]
+    return Sample(below.key, [*keep, *above.members], below.shard, {**_still_true(below.row, changed), **above.row})
+
+
+def _still_true(row: Row, changed: list[Member]) -> Row:
+    """A row without the scores, if `changed` has a text or a picture that they may be of."""
+    sizes = ("width", "height") if any(member.is_image for member in changed) else ()
+    scores = [name for name, value in row.items() if isinstance(value, float)] if changed else []
+    return {name: value for name, value in row.items() if name not in sizes and name not in scores}
 
 
 def _tar_samples(path: str, counts: Counts) -> Iterator[Sample]:
