@@ -69,9 +69,9 @@ class Job(Writing):
         return run_step(step, sources, target, self.options())
 
 
-def command(example: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
-    """Makes a function a command: `example` stands in its help, a parameter such as `job: Job` becomes the options
-    that Job has as fields, and its errors become exit statuses.
+def command(example: str, group: str = "") -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """Makes a function a command, below a `group` if it has one: `example` stands in its help, a parameter such as
+    `job: Job` becomes the options that Job has as fields, and its errors become exit statuses.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., None]:
@@ -80,9 +80,9 @@ def command(example: str) -> Callable[[Callable[..., int]], Callable[..., None]]
         def run(**values: Any) -> None:
             for name, kind in groups.items():
                 values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
-            raise typer.Exit(exit_status(function, values))
+            raise typer.Exit(exit_status(function, values, f"{group} {function.__name__}".strip()))
 
-        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         run.example = example  # type: ignore[attr-defined]
@@ -91,16 +91,16 @@ def command(example: str) -> Callable[[Callable[..., int]], Callable[..., None]]
     return decorate
 
 
-def exit_status(function: Callable[..., int], values: dict[str, Any]) -> int:
+def exit_status(function: Callable[..., int], values: dict[str, Any], name: str) -> int:
     """Calls a command; turns what can go wrong into a line on stderr and the status of DESIGN section 4."""
-    for name in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(name, _preempted)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, _preempted)
     try:
         status = function(**values)
         sys.stdout.flush()
         return status
     except VlmkitError as error:
-        print(f"vlmkit {function.__name__}: {error.message}", file=sys.stderr)
+        print(f"vlmkit {name}: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return error.status
@@ -109,7 +109,7 @@ def exit_status(function: Callable[..., int], values: dict[str, Any]) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:  # a full disk, a missing permission: not a bug of ours
         where = f"{error.filename}: " if error.filename else ""
-        print(f"vlmkit {function.__name__}: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"vlmkit {name}: {where}{error.strerror or error}", file=sys.stderr)
         print("  mend that and run the same command again: it goes on from here", file=sys.stderr)
         return VlmkitError.status
     except KeyboardInterrupt:

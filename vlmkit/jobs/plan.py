@@ -115,9 +115,12 @@ def clear_shards(plan: Plan, *folders: Path | None) -> None:
 
 
 def withdraw(*folders: Path | None) -> None:
-    """Takes the plan back where nothing has come of it, so that a corrected command may use the folders."""
-    for folder in folders:
-        if folder is not None and not any(folder.glob("*_stats.json")):
+    """Takes the plan back where nothing has come of it, so that a corrected command may use the folders.
+
+    Answers that were paid for are something.
+    """
+    for folder in filter(None, folders):
+        if not any(folder.glob("*_stats.json")) and not (own_folder(folder) / "answers").exists():
             shutil.rmtree(own_folder(folder), ignore_errors=True)
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
