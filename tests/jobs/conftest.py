@@ -62,7 +62,8 @@ def start(script):
     def run(*arguments, env=None, **options):
         words = [script, *(str(argument) for argument in arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        process = subprocess.Popen(words, start_new_session=True, env={**os.environ, **(env or {})}, **pipes)
+        pipes |= {"start_new_session": True, "preexec_fn": _hears_ctrl_c}
+        process = subprocess.Popen(words, env={**os.environ, **(env or {})}, **pipes)
         started.append(process)
         return process
 
@@ -84,3 +85,8 @@ def content():
         return files, sorted(path.name for path in folder.glob("*_stats.json"))
 
     return read
+
+
+def _hears_ctrl_c():
+    """What a shell starts in the background ignores Ctrl-C, and so would the commands of tests that run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
