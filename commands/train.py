@@ -40,14 +40,14 @@ class Training:
     ] = ""
     epochs: Annotated[float, typer.Option(help="How often the data are gone through.")] = 1.0
     samples: Annotated[int | None, typer.Option(min=1, help="How many samples are gone through instead.")] = None
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples of one step, over all processes.")] = 64
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples of one step, over all processes.")] = 32
     device_batch: Annotated[
         int | None, typer.Option(min=1, help="Samples that a device computes at once. Default: its share of a step.")
     ] = None
     lr: Annotated[
         float | None,
         typer.Option(
-            help="Highest learning rate. Default: 2e-3 for random weights, else 2e-5; 1e-3 for a projector alone."
+            help="Highest learning rate. Default: 6e-4 for random weights, else 2e-5; 1e-3 for a projector alone."
         ),
     ] = None
     warmup: Annotated[float, typer.Option(help="Share of the steps in which the learning rate rises.")] = 0.05

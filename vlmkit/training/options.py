@@ -23,7 +23,7 @@ class TrainOptions:
     freeze: tuple[str, ...] = ()
     epochs: float = 1.0
     samples: int | None = None
-    batch_size: int = 64
+    batch_size: int = 32
     device_batch: int | None = None
     lr: float | None = None
     warmup: float = 0.05

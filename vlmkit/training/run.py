@@ -147,7 +147,7 @@ def _tell(run: Run, result: Result) -> None:
 def _usual_rate(options: TrainOptions) -> float:
     """What suits random weights, a new projector alone (LLaVA-1.5's first stage), and weights that know much."""
     if options.vision is None and (options.model or "builtin:nano-vlm") == "builtin:nano-vlm":
-        return 2e-3
+        return 6e-4
     return 1e-3 if {"vision", "language"} <= set(options.freeze) else 2e-5
 
 
