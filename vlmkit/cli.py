@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -27,8 +26,6 @@ COMMANDS = (
     "compare",
 )
 ENTRY_POINTS = "vlmkit.commands"  # other packages' commands: looked up only for an unknown name or the full list
-
-Function = Callable[..., Any]
 
 
 def main() -> None:
