@@ -102,6 +102,6 @@ def test_without_a_hub_what_was_downloaded_before_is_used(clip_folder, tmp_path,
 
 def test_the_librarys_switch_is_turned_back(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with loading.loading(ModelName("path", "somewhere")):
+    with loading.loading(ModelName("path", "somewhere"), "model", "give another"):
         assert constants.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE

@@ -10,7 +10,7 @@ from vlmkit.captions.captions import Caption, captions_of, last_round, original_
 from vlmkit.captions.prompts import Prompt
 from vlmkit.captions.stale import drop_scores
 from vlmkit.errors import VlmkitError
-from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
+from vlmkit.jobs.step import Kept, Outcome, Step
 from vlmkit.models.names import ModelName
 from vlmkit.scores.inputs import TEXT, Missing, told
 from vlmkit.shards.sample import Sample, dump_json
@@ -56,7 +56,7 @@ class Recaption(Step):
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         for sample, answer in self._captioner(samples):
             if isinstance(answer, Missing):
-                yield _dropped(sample, answer)
+                yield answer.dropped(sample)
             else:
                 yield self._recaptioned(sample, answer)
 
@@ -65,7 +65,7 @@ class Recaption(Step):
             captions = captions_of(sample)
         except ValueError as error:
             reason = "unreadable text" if isinstance(error, UnicodeDecodeError) else "unreadable json"
-            return _dropped(sample, Missing(reason, bad=True, error=told(error)))
+            return Missing(reason, bad=True, error=told(error)).dropped(sample)
         what, text = judged(answer)
         sample.row[COLUMN] = what
         if text:
@@ -110,9 +110,3 @@ def judged(answer: str) -> tuple[str, str | None]:
         return "refused", None
     cut = cut_at_repetition(answer).strip()
     return ("new" if cut == answer.strip() else "cut"), cut
-
-
-def _dropped(sample: Sample, missing: Missing) -> Dropped:
-    if missing.error:
-        sample.row["error"] = missing.error
-    return Dropped(sample, missing.reason, missing.bad)

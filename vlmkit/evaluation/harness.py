@@ -20,7 +20,8 @@ from vlmkit.evaluation.questions import Question
 from vlmkit.evaluation.task import NAME, SPLIT, ShardTask, documents
 from vlmkit.models.batches import bisect_failures
 from vlmkit.models.devices import pick_device
-from vlmkit.models.generation import loading_writer, take_thread_limit
+from vlmkit.models.generation import take_thread_limit
+from vlmkit.models.loading import loading
 from vlmkit.models.names import ModelName
 
 KINDS = ("path", "hf")
@@ -36,7 +37,7 @@ class Harness:
         logging.getLogger("lm_eval").setLevel(logging.ERROR)
         self._protocol = protocol
         where = str(pick_device(device))
-        with loading_writer(name, _HINT), _no_launcher():
+        with loading(name, "model", _HINT), _no_launcher():
             self._lm = HFMultimodalLM(name.id, revision=name.revision or "main", device=where, batch_size=batch_size)
 
     def answers(self, questions: Sequence[Question]) -> list[str | Exception]:
@@ -57,7 +58,7 @@ def chat_template_of(name: ModelName) -> str | None:
     """The chat template of a model's processor. Raises VlmkitError if it is no vision-language model's."""
     if name.kind not in KINDS:
         raise VlmkitError(f"eval can't run {name}", _HINT)
-    with loading_writer(name, _HINT):
+    with loading(name, "model", _HINT):
         processor = transformers.AutoProcessor.from_pretrained(name.id, revision=name.revision or "main")
     if not hasattr(processor, "image_processor"):
         raise VlmkitError(f"{name} does not take pictures ({type(processor).__name__})", _HINT)

@@ -10,7 +10,7 @@ from vlmkit.errors import VlmkitError
 from vlmkit.evaluation.metrics import exact_match
 from vlmkit.evaluation.protocol import Protocol
 from vlmkit.evaluation.questions import Picture, Question, question_of
-from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
+from vlmkit.jobs.step import Kept, Outcome, Step, chunks
 from vlmkit.models.ahead import ahead
 from vlmkit.models.names import ModelName
 from vlmkit.scores.inputs import Missing, told
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from vlmkit.evaluation.harness import Harness
 
 _BATCHES = 16  # that lm-eval gets at once, to sort by length; also how often progress shows
-_CHUNK_BYTES = 64 << 20
 _DECODERS = 4
 
 
@@ -56,7 +55,7 @@ class Predict(Step):
         return Harness(self.model, self.protocol, self.device, self.batch_size)
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
-        for chunk in _chunks(samples, _BATCHES * self.batch_size):
+        for chunk in chunks(samples, _BATCHES * self.batch_size):
             yield from self._answered(chunk)
 
     def _answered(self, chunk: list[Sample]) -> Iterator[Outcome]:
@@ -65,7 +64,7 @@ class Predict(Step):
         questions = [item for item in asked if isinstance(item, Question)]
         answers = iter(self._answers(questions))
         for sample, item in zip(chunk, asked, strict=True):
-            yield _dropped(sample, item) if isinstance(item, Missing) else self._marked(sample, item, next(answers))
+            yield item.dropped(sample) if isinstance(item, Missing) else self._marked(sample, item, next(answers))
 
     def _answers(self, questions: Sequence[Question]) -> list[str | Exception]:
         answers = self._harness.answers(questions) if questions else []
@@ -77,7 +76,7 @@ class Predict(Step):
 
     def _marked(self, sample: Sample, question: Question, answer: str | Exception) -> Outcome:
         if isinstance(answer, Exception):
-            return _dropped(sample, Missing("model failed", bad=True, error=told(answer)))
+            return Missing("model failed", bad=True, error=told(answer)).dropped(sample)
         mark = {
             "prediction": answer,
             "metric": self.protocol.metric,
@@ -87,7 +86,7 @@ class Predict(Step):
         try:
             return Kept(sample.changed({"json": dump_json({**sample.json, **mark})}))
         except ValueError as error:  # NaN, which Python reads and JSON does not have
-            return _dropped(sample, Missing("unreadable json", bad=True, error=told(error)))
+            return Missing("unreadable json", bad=True, error=told(error)).dropped(sample)
 
 
 def _image_id(pictures: Sequence[Picture]) -> str:
@@ -95,23 +94,3 @@ def _image_id(pictures: Sequence[Picture]) -> str:
     if len(pictures) == 1:
         return pictures[0].digest
     return sha256("".join(picture.digest for picture in pictures).encode()).hexdigest()
-
-
-def _dropped(sample: Sample, missing: Missing) -> Dropped:
-    if missing.error:
-        sample.row["error"] = missing.error
-    return Dropped(sample, missing.reason, missing.bad)
-
-
-def _chunks(samples: Iterable[Sample], most: int) -> Iterator[list[Sample]]:
-    """Runs of samples whose pictures fit into memory."""
-    chunk: list[Sample] = []
-    size = 0
-    for sample in samples:
-        chunk.append(sample)
-        size += sample.size_bytes
-        if len(chunk) >= most or size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

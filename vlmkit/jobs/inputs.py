@@ -39,7 +39,7 @@ def shard_inputs(locations: list[Location], renumbered: bool = False) -> list[Sh
     """The shards of all inputs in order. Those of one input keep their names and keys, unless `renumbered`."""
     _check_first(locations)
     several = len(locations) > 1
-    sources = _distinct([location.source for location in locations]) if several else [""]
+    sources = distinct([location.source for location in locations]) if several else [""]
     found: list[ShardInput] = []
     for location, source in zip(locations, sources, strict=True):
         _check_finished(location)
@@ -94,7 +94,7 @@ def lay_over(
         elif item.key in dropped:
             yield Dropped(item, dropped[item.key])
         else:
-            yield _joined(item, _find(item.key, rows, waiting, upper), without_verdict(rows.get(item.key, {})))
+            yield joined(item, _find(item.key, rows, waiting, upper), without_verdict(rows.get(item.key, {})))
     if whole and (ignored := len(waiting) + sum(1 for _ in upper)):
         counts.notes["overlay samples without a sample below"] += ignored
 
@@ -109,7 +109,7 @@ def _find(key: str, rows: dict[str, Row], waiting: dict[str, Sample], upper: Ite
     return waiting.pop(key, None)
 
 
-def _joined(below: Sample, above: Sample | None, columns: Row) -> Sample:
+def joined(below: Sample, above: Sample | None, columns: Row) -> Sample:
     if above is None:
         return Sample(below.key, below.members, below.shard, {**below.row, **columns}, below.block)
     hidden = {member.field for member in above.members}
@@ -192,7 +192,7 @@ def _check_finished(location: Location) -> None:
             )
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """The names, a repeated one with -2, -3."""
     taken: list[str] = []
     for name in names:

@@ -14,7 +14,17 @@ from vlmkit.jobs.plan import Plan
 from vlmkit.shards.dataset import manifest_path, read_json, write_json
 from vlmkit.shards.locations import Location
 
-_PACKAGES = ("numpy", "pillow", "pyarrow", "duckdb", "torch", "open_clip_torch", "transformers")
+_PACKAGES = (
+    "numpy",
+    "pillow",
+    "pyarrow",
+    "duckdb",
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "accelerate",
+    "lm_eval",
+)
 
 
 def entry(plan: Plan, locations: list[Location]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Self
 
 from vlmkit.shards.sample import Sample
 
+_CHUNK_BYTES = 64 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -28,6 +30,20 @@ class Dropped:
 
 
 Outcome = Kept | Dropped
+
+
+def chunks(samples: Iterable[Sample], most: int) -> Iterator[list[Sample]]:
+    """Runs of up to `most` samples that fit into memory."""
+    chunk: list[Sample] = []
+    size_bytes = 0
+    for sample in samples:
+        chunk.append(sample)
+        size_bytes += sample.size_bytes
+        if len(chunk) >= most or size_bytes >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size_bytes = [], 0
+    if chunk:
+        yield chunk
 
 
 class Declared:

@@ -11,8 +11,7 @@ import numpy as np
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
-from vlmkit.jobs.inputs import _joined as joined
-from vlmkit.jobs.inputs import read_shard, shard_inputs
+from vlmkit.jobs.inputs import joined, read_shard, shard_inputs
 from vlmkit.jobs.step import Dropped
 from vlmkit.mixture.layers import Layer, ShardLayers, find_layers
 from vlmkit.mixture.open_files import OpenTar, ScoreTable

@@ -10,7 +10,7 @@ from math import gcd, lcm
 from typing import NamedTuple, Self
 
 from vlmkit.errors import VlmkitError
-from vlmkit.jobs.inputs import _distinct as distinct
+from vlmkit.jobs.inputs import distinct
 from vlmkit.mixture.index import SampleIndex
 from vlmkit.mixture.order import SourceOrder
 from vlmkit.mixture.recipe import Recipe

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+HINT = "use --clip-model builtin:conse (no download), or --clip-model path:FOLDER"
+
 
 class DualEncoder(Protocol):
     """An image encoder and a text encoder with a common space (Radford et al., 2021)."""

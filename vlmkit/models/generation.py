@@ -1,28 +1,14 @@
-"""What models that write have in common: loading them, and writing one answer a prompt in a batch."""
+"""What models that write have in common: one answer a prompt in a batch."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from vlmkit.errors import VlmkitError
 from vlmkit.models.llm import TEMPERATURE
-from vlmkit.models.loading import loading
-from vlmkit.models.names import ModelName
-
-
-@contextmanager
-def loading_writer(name: ModelName, hint: str) -> Iterator[None]:
-    """As `loading`, with the words for a model that writes. Raises VlmkitError."""
-    try:
-        with loading(name):
-            yield
-    except VlmkitError as error:
-        raise VlmkitError(error.message.replace("no CLIP weights: ", "no model: "), hint) from error
 
 
 def take_thread_limit() -> None:

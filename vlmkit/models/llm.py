@@ -79,10 +79,10 @@ def load_smollm2(dtype: "torch.dtype") -> tuple[Any, Any]:
 def _load(name: ModelName, dtype: "torch.dtype", **options: Any) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from vlmkit.models.generation import loading_writer
+    from vlmkit.models.loading import loading
 
     source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False, **options}
-    with loading_writer(name, HINT):
+    with loading(name, "model", HINT):
         tokenizer = AutoTokenizer.from_pretrained(name.id, **source)
         model = AutoModelForCausalLM.from_pretrained(name.id, dtype=dtype, **source)
     return model, tokenizer

@@ -13,14 +13,14 @@ from vlmkit.errors import VlmkitError
 from vlmkit.models.names import ModelName
 
 PROBE_S = 5.0
-HINT = "use --clip-model builtin:conse (no download), or --clip-model path:FOLDER"
 
 
 @contextmanager
-def loading(name: ModelName) -> Iterator[None]:
+def loading(name: ModelName, what: str, hint: str) -> Iterator[None]:
     """Inside, hub libraries fetch what is missing; if the hub does not answer, they use what is on this machine.
 
-    A `path:` never asks the hub. Raises VlmkitError in place of what the libraries raise when they can't load.
+    A `path:` never asks the hub. Raises VlmkitError, which says that there is no `what`, in place of what the
+    libraries raise when they can't load.
     """
     offline = name.kind == "path" or not hub_answers()
     try:
@@ -29,7 +29,7 @@ def loading(name: ModelName) -> Iterator[None]:
     except VlmkitError:
         raise
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise VlmkitError(f"no CLIP weights: {name} {_why(name, offline, error)}", HINT) from error
+        raise VlmkitError(f"no {what}: {name} {_why(name, offline, error)}", hint) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vlmkit.errors import VlmkitError
 from vlmkit.models.devices import mixed_precision, pick_device
-from vlmkit.models.dual_encoders import unit_rows
+from vlmkit.models.dual_encoders import HINT, unit_rows
 from vlmkit.models.loading import loading
 from vlmkit.models.names import ModelName
 
@@ -23,7 +23,7 @@ class OpenClip:
 
     def __init__(self, name: ModelName, device: str | None = None) -> None:
         self._device = pick_device(device)
-        with loading(name):
+        with loading(name, "CLIP weights", HINT):
             architecture, tag = _find(name)
             model, self._transform = open_clip.create_model_from_pretrained(architecture, tag, weights_only=True)
             self._tokenizer = open_clip.get_tokenizer(architecture)

@@ -10,8 +10,8 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from vlmkit.errors import VlmkitError
 from vlmkit.models.devices import mixed_precision, pick_device
-from vlmkit.models.dual_encoders import unit_rows
-from vlmkit.models.loading import HINT, loading
+from vlmkit.models.dual_encoders import HINT, unit_rows
+from vlmkit.models.loading import loading
 from vlmkit.models.names import ModelName
 
 
@@ -21,7 +21,7 @@ class TransformersClip:
     def __init__(self, name: ModelName, device: str | None = None) -> None:
         self._device = pick_device(device)
         source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
-        with loading(name):
+        with loading(name, "CLIP weights", HINT):
             model = AutoModel.from_pretrained(name.id, dtype=torch.float32, **source)
             self._processor = AutoImageProcessor.from_pretrained(name.id, backend="pil", **source)
             self._tokenizer = AutoTokenizer.from_pretrained(name.id, **source)

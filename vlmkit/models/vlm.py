@@ -8,7 +8,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from vlmkit.errors import VlmkitError
 from vlmkit.models.devices import half_precision, pick_device
-from vlmkit.models.generation import loading_writer, pad_on_the_left, take_thread_limit, write
+from vlmkit.models.generation import pad_on_the_left, take_thread_limit, write
+from vlmkit.models.loading import loading
 from vlmkit.models.names import ModelName
 
 HINT = "use path:FOLDER, such as what vlmkit train writes, or hf:ORG/NAME of an image-text-to-text model"
@@ -33,7 +34,7 @@ class Vlm:
         take_thread_limit()
         place = pick_device(device)
         source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
-        with loading_writer(name, HINT):
+        with loading(name, "model", HINT):
             self._processor = AutoProcessor.from_pretrained(name.id, **source)
             model: Any = AutoModelForImageTextToText.from_pretrained(name.id, dtype=half_precision(place), **source)
         if getattr(self._processor, "chat_template", None) is None:

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
+from vlmkit.jobs.step import Dropped, Kept, Outcome, Step, chunks
 from vlmkit.scores.columns import Values, resolve
 from vlmkit.scores.inputs import Missing
 from vlmkit.shards.sample import Sample
 from vlmkit.tables.conditions import Condition
 
-_CHUNK_SAMPLES = 1024
-_CHUNK_BYTES = 64 << 20
+_CHUNK_SAMPLES = 1024  # as many as make a condition or a batch worth its start
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Filter(Step):
 
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         self.values.new_shard()
-        for chunk in _chunks(samples):
+        for chunk in chunks(samples, _CHUNK_SAMPLES):
             yield from self._decide(chunk)
 
     def _decide(self, chunk: list[Sample]) -> Iterator[Outcome]:
@@ -68,22 +67,6 @@ def _failures(condition: Condition, samples: list[Sample], values: Values) -> It
         if holds:
             continue
         if holds is None and missing is not None:
-            if missing.error:
-                sample.row["error"] = missing.error
-            yield Dropped(sample, missing.reason, missing.bad)
+            yield missing.dropped(sample)
         else:
             yield Dropped(sample, condition.sql)
-
-
-def _chunks(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
-    """Runs of samples that fit into memory, as many as make a condition or a batch worth its start."""
-    chunk: list[Sample] = []
-    size = 0
-    for sample in samples:
-        chunk.append(sample)
-        size += sample.size_bytes
-        if len(chunk) >= _CHUNK_SAMPLES or size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

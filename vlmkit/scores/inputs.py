@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from vlmkit.errors import VlmkitError
+from vlmkit.jobs.step import Dropped
 from vlmkit.shards.sample import Sample
 
 
@@ -19,6 +20,12 @@ class Missing:
     reason: str
     bad: bool = False
     error: str | None = None
+
+    def dropped(self, sample: Sample) -> Dropped:
+        """How a step drops a sample for which this value decides."""
+        if self.error:
+            sample.row["error"] = self.error
+        return Dropped(sample, self.reason, self.bad)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlmkit.captions.captions import Caption, captions_of, last_round
 from vlmkit.captions.prompts import Prompt
 from vlmkit.captions.stale import drop_scores
-from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
+from vlmkit.jobs.step import Kept, Outcome, Step
 from vlmkit.models.names import ModelName
 from vlmkit.scores.inputs import PIXELS, SIZE, TEXT, Input, Missing, told
 from vlmkit.shards.sample import Sample, dump_json
@@ -84,9 +84,8 @@ class Expand(Step):
         if draft.attempts:
             sample.row["attempts"] = draft.attempts
         if draft.missing is not None:
-            sample.row |= {"error": draft.missing.error} if draft.missing.error else {}
             sample.row |= {"answer": draft.text} if draft.text else {}
-            return Dropped(sample, draft.missing.reason, draft.missing.bad)
+            return draft.missing.dropped(sample)
         new = Caption(draft.text, self._by, self.prompt.name, last_round(draft.captions) + 1, "dense")
         meta = {name: value for name, value in sample.json.items() if name != "messages"}
         meta["captions"] = [*draft.captions, asdict(new)]

@@ -17,9 +17,9 @@ from transformers import (
 )
 
 from vlmkit.errors import VlmkitError
-from vlmkit.models.generation import loading_writer
 from vlmkit.models.llm import HINT as LLM_HINT
 from vlmkit.models.llm import load_smollm2
+from vlmkit.models.loading import loading
 from vlmkit.models.names import ModelName
 from vlmkit.training.trainee import Trainee
 
@@ -92,7 +92,7 @@ def _tower(name: ModelName) -> tuple[Any, Any, int]:
     if name.kind not in ("hf", "path"):
         raise VlmkitError(f"{name} is no vision tower that transformers loads", VISION_HINT)
     source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
-    with loading_writer(name, VISION_HINT):
+    with loading(name, "model", VISION_HINT):
         kind = AutoConfig.from_pretrained(name.id, **source).model_type
         if kind not in _TOWERS:
             raise VlmkitError(f"{name}: a vision tower of the kind {kind} is not known here", VISION_HINT)
@@ -109,7 +109,7 @@ def _language(name: ModelName) -> tuple[Any, Any]:
     if name.kind not in ("hf", "path"):
         raise VlmkitError(f"{name} is no language model that can be trained", LLM_HINT)
     source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
-    with loading_writer(name, LLM_HINT):
+    with loading(name, "model", LLM_HINT):
         tokenizer = AutoTokenizer.from_pretrained(name.id, **source)
         model = AutoModelForCausalLM.from_pretrained(name.id, dtype=torch.float32, **source)
     if tokenizer.chat_template is None:

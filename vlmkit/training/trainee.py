@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from vlmkit.errors import VlmkitError
-from vlmkit.models.generation import loading_writer
-from vlmkit.models.loading import quiet_loading
+from vlmkit.models.loading import loading, quiet_loading
 from vlmkit.models.names import ModelName
 from vlmkit.training.batches import Inputs
 from vlmkit.training.examples import IGNORED
@@ -91,7 +90,7 @@ def load(name: ModelName) -> Trainee:
     if name.kind not in ("hf", "path"):
         raise VlmkitError(f"{name} is no vision-language model that can be trained", HINT)
     source: dict[str, Any] = {"revision": name.revision or "main", "trust_remote_code": False}
-    with loading_writer(name, HINT):
+    with loading(name, "model", HINT):
         processor = AutoProcessor.from_pretrained(name.id, backend="pil", **source)
         model = AutoModelForImageTextToText.from_pretrained(name.id, dtype=torch.float32, **source)
     return Trainee(model, processor)
