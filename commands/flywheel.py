@@ -67,4 +67,21 @@ def run(
     return 0
 
 
-GROUP = {"run": run}
+@command(example="vlmkit flywheel show work/", group="flywheel")
+def show(
+    work: Annotated[Path, typer.Argument(metavar="WORK", show_default=False, help="The folder of the loop.")],
+) -> int:
+    """Print the rounds that are done: scores on the held-out questions with intervals, decisions and why."""
+    from vlmkit.errors import VlmkitError
+    from vlmkit.flywheel.ledger import Ledger
+    from vlmkit.flywheel.tables import round_lines
+
+    rounds = Ledger(work).rounds()
+    if not rounds:
+        raise VlmkitError(f"{work} holds no rounds that are done", "vlmkit flywheel run MODEL WORK … makes them")
+    for line in round_lines(rounds):
+        print(line)
+    return 0
+
+
+GROUP = {"run": run, "show": show}

@@ -13,7 +13,7 @@ def score_lines(scores: Scores) -> list[str]:
         (name, f"{s.samples:,}", f"{s.pictures:,}", f"{s.score:.3f}", f"{s.low:.3f} to {s.high:.3f}", _constant(s))
         for name, s in scores.lines()
     ]
-    return _aligned([header, *rows])
+    return aligned([header, *rows])
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -33,18 +33,21 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         for name, d in comparison.lines()
     ]
     names = [f"A: {comparison.a}", f"B: {comparison.b}"]
-    return [*names, *_aligned([header, *rows]), comparison.verdict(), *(f"note: {note}" for note in comparison.notes)]
+    return [*names, *aligned([header, *rows]), comparison.verdict(), *(f"note: {note}" for note in comparison.notes)]
 
 
 def _constant(score: Score) -> str:
     return f"{score.constant:.3f} ({score.always})" if score.always else ""
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+    """Cells under one another: to the right, but for the columns in `left`."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
     return lines

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vlmkit.evaluation.comparison import Comparison, Difference, compare
+from vlmkit.evaluation.comparison import SIGNIFICANT, Comparison, Difference, compare
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,12 @@ class Decision:
 
 def decide(before: str, control: str, targeted: str, seed: int = 0) -> Decision:
     """Looks at the held-out predictions of the model as it was and of both arms. The targeted arm is accepted if it is
-    better than the control arm and better than before, each beyond noise, and no skill has fallen beyond noise.
+    better than the control arm and better than before, each beyond noise, and no skill has fallen beyond noise; for
+    that the many skills are allowed for (Bonferroni: of n skills each is tested at 0.05 / n).
     """
     against_control, against_before = compare(control, targeted, seed), compare(before, targeted, seed)
-    fallen = [f"{skill} {_numbers(d)}" for skill, d in against_before.skills.items() if _is_worse(d)]
+    skills = against_before.skills
+    fallen = [f"{skill} {_numbers(d)}" for skill, d in skills.items() if _is_worse(d, len(skills))]
     reasons = [
         *([] if _is_better(against_control.overall) else ["targeted data did not beat as much random data"]),
         *([] if _is_better(against_before.overall) else ["the model is no better than it was"]),
@@ -35,8 +37,8 @@ def _is_better(difference: Difference) -> bool:
     return difference.significant and difference.difference > 0
 
 
-def _is_worse(difference: Difference) -> bool:
-    return difference.significant and difference.difference < 0
+def _is_worse(difference: Difference, of: int) -> bool:
+    return difference.p < SIGNIFICANT / of and difference.difference < 0
 
 
 def _numbers(difference: Difference) -> str:
