@@ -1,6 +1,10 @@
 """README's examples run as they stand."""
 
+import contextlib
+import os
+import random
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,17 +46,45 @@ def test_the_table_of_commands_is_the_list_of_commands() -> None:
 
 
 @pytest.mark.slow
-def test_quickstart_ends_with_a_table_of_every_stage_and_can_be_run_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", f"{BIN}:/usr/bin:/bin")
-    monkeypatch.setenv("VLMKIT_VENV", "none")
-    command = ["bash", str(ROOT / "recipes" / "quickstart.sh"), str(tmp_path / "work")]
-    first = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert first.returncode == 0, first.stderr
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    table = first.stdout[first.stdout.index("8. Every stage") :]
-    assert table == again.stdout[again.stdout.index("8. Every stage") :]
-    for number in ("38,575", "1,000", "100", "50"):
-        assert number in table, table
+def test_quickstart_killed_anywhere_and_run_again_ends_with_the_same_tables(tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval")
+    undisturbed = said_by(quick(tmp_path / "undisturbed"))
+    for number in ("38,575", "31,566", "9,673", "1,000", "100", "50"):
+        assert number in tables(undisturbed)
+    assert re.search(r"^1 +targeted +0\.\d{3} .* (accepted|rejected), fed ", tables(undisturbed), re.MULTILINE)
+
+    moments = random.Random(0)
+    for _ in range(6):
+        process = quick(tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=moments.uniform(5, 40))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    resumed = said_by(quick(tmp_path / "killed"))
+    assert without_seconds(tables(resumed)) == without_seconds(tables(undisturbed))
+    assert tables(said_by(quick(tmp_path / "killed"))) == tables(resumed)
+
+
+def quick(work: Path) -> "subprocess.Popen[str]":
+    """quickstart.sh in small, in a process group of its own."""
+    environment = {**os.environ, "PATH": f"{BIN}:/usr/bin:/bin", "VLMKIT_VENV": "none", "QUICK": "1", "COLUMNS": "150"}
+    command = ["bash", str(ROOT / "recipes" / "quickstart.sh"), str(work)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def said_by(process: "subprocess.Popen[str]") -> str:
+    said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return said
+
+
+def tables(said: str) -> str:
+    return said[said.index("15. Every stage") : said.index("Each folder has a report")]
+
+
+def without_seconds(table: str) -> list[str]:
+    """The lines, each stage's seconds left out: they are those of the run that finished it."""
+    stages, rounds = table.split("\n\n", 1)
+    return [*(" ".join(re.sub(r" \d[\d,]*\.\d( |$)", " ", line).split()) for line in stages.splitlines()), rounds]
