@@ -14,6 +14,7 @@ ORDER = [
     {"errors"},
     {"shards"},
     {"tables"},
+    {"pictures"},
     {"jobs"},
     {"inspection"},
     {"models"},
@@ -83,8 +84,13 @@ def test_imports_go_one_way(source):
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source.startswith("jobs/")])
-def test_jobs_know_only_shards_and_tables(source):
-    assert parts(imports_of(source)) <= {"jobs", "tables", "shards", "errors"}
+def test_jobs_know_only_shards_tables_and_pictures(source):
+    assert parts(imports_of(source)) <= {"jobs", "pictures", "tables", "shards", "errors"}
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source.startswith("pictures/")])
+def test_pictures_know_only_shards(source):
+    assert parts(imports_of(source)) <= {"pictures", "shards", "errors"}
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if not source.startswith(TALKS_TO_TERMINALS)])

@@ -1,22 +1,19 @@
 """Asks a VLM about the pictures of a shard, each distinct one once."""
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
-
-from vlmkit.models.ahead import ahead
 from vlmkit.models.batches import bisect_failures
 from vlmkit.models.vlm import Picture, Vlm
+from vlmkit.pictures.decode import decode, pixel_count
+from vlmkit.pictures.pool import ahead
 from vlmkit.scores.inputs import Input, Missing, told
 from vlmkit.shards.sample import Sample
 
 _REMEMBERED = 10_000  # answers about the latest distinct pictures; a shard that vlmkit makes has no more
 _WAITING = 4_096  # samples that wait for an answer: repeats of a picture do not fill a batch
-_DECODERS = 4
 
 
 @dataclass(eq=False)
@@ -42,7 +39,7 @@ class Captioner:
         """
         waiting: deque[tuple[Sample, Seen]] = deque()
         batch: list[Seen] = []
-        for sample, seen, new in ahead(_decoded, _distinct(samples), _DECODERS, 2 * self.batch_size):
+        for sample, seen, new in ahead(_decoded, _distinct(samples), 2 * self.batch_size, _new_pixels):
             waiting.append((sample, seen))
             if new and seen.pictures is not None:
                 batch.append(seen)
@@ -99,14 +96,13 @@ def _decoded(item: tuple[Sample, Seen, bool]) -> tuple[Sample, Seen, bool]:
     return item
 
 
+def _new_pixels(item: tuple[Sample, Seen, bool]) -> int:
+    sample, _, new = item
+    return pixel_count(sample) if new else 0
+
+
 def _pictures(sample: Sample) -> list[Picture] | None:
-    """All pictures of a sample, upright by their EXIF orientation, RGB; of an animation the first frame."""
-    return [_picture(image.data) for image in sample.images] or None
-
-
-def _picture(data: memoryview) -> Picture:
-    with Image.open(io.BytesIO(data)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    return [decode(image.data) for image in sample.images] or None
 
 
 _PICTURES = Input("image", _pictures)

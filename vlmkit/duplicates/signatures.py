@@ -1,12 +1,10 @@
 """Exact signatures: samples with equal ones are duplicates."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
-
 from vlmkit.errors import VlmkitError
+from vlmkit.pictures.decode import upright
 from vlmkit.scores.inputs import TEXT, Input, Missing
 from vlmkit.shards.sample import Sample
 
@@ -16,9 +14,8 @@ BY = ("auto", "image", "text", "image,text")
 
 def pixels_digest(data: bytes | memoryview) -> bytes:
     """sha256 of the size and the RGBA pixels of a picture's first frame, upright by its EXIF orientation."""
-    with Image.open(io.BytesIO(data)) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    return hashlib.sha256(b"%d %d " % upright.size + upright.tobytes()).digest()
+    picture = upright(data).convert("RGBA")
+    return hashlib.sha256(b"%d %d " % picture.size + picture.tobytes()).digest()
 
 
 def text_digest(text: str) -> bytes:

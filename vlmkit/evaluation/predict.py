@@ -11,8 +11,8 @@ from vlmkit.evaluation.metrics import exact_match
 from vlmkit.evaluation.protocol import Protocol
 from vlmkit.evaluation.questions import Picture, Question, question_of
 from vlmkit.jobs.step import Kept, Outcome, Step, chunks
-from vlmkit.models.ahead import ahead
 from vlmkit.models.names import ModelName
+from vlmkit.pictures.pool import ahead
 from vlmkit.scores.inputs import Missing, told
 from vlmkit.shards.sample import Sample, dump_json
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from vlmkit.evaluation.harness import Harness
 
 _BATCHES = 16  # that lm-eval gets at once, to sort by length; also how often progress shows
-_DECODERS = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Predict(Step):
 
     def _answered(self, chunk: list[Sample]) -> Iterator[Outcome]:
         seen: dict[str, Picture] = {}
-        asked = list(ahead(lambda sample: question_of(sample, seen), chunk, _DECODERS, 2 * self.batch_size))
+        asked = list(ahead(lambda sample: question_of(sample, seen), chunk, 2 * self.batch_size))
         questions = [item for item in asked if isinstance(item, Question)]
         answers = iter(self._answers(questions))
         for sample, item in zip(chunk, asked, strict=True):

@@ -1,15 +1,15 @@
 """What eval asks: a sample's conversation up to its last user turn, its pictures, and the answers that are right."""
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from vlmkit.errors import VlmkitError
+from vlmkit.pictures.decode import decode
 from vlmkit.scores.inputs import Missing, told
 from vlmkit.shards.sample import Sample
 
@@ -31,9 +31,8 @@ class Picture:
 
     @cached_property
     def image(self) -> Image.Image:
-        """Upright by its EXIF orientation, RGB; of an animation the first frame. Raises what the decoder raises."""
-        with Image.open(io.BytesIO(self.data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+        """As `decode` makes it. Raises what that raises."""
+        return decode(self.data)
 
     def __repr__(self) -> str:
         return f"Picture({self.digest})"  # stands in lm-eval's logs, which the bytes would flood

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 
 _REMEMBERED = 10_000  # embeddings of the latest distinct pictures; a shard that vlmkit makes has no more
-_DECODERS = 4
 
 
 @scorer("clip", reads=(PIXELS, TEXT), model=DEFAULT_MODEL)
@@ -66,18 +65,20 @@ class ClipSimilarity:
 
     def _look_at(self, pictures: Mapping[bytes, Sample]) -> None:
         """Embeds the pictures that are new. They are decoded in threads, ahead of the model."""
-        from vlmkit.models.ahead import ahead
+        from vlmkit.pictures.decode import pixel_count
+        from vlmkit.pictures.pool import ahead
 
         new = [(digest, sample) for digest, sample in pictures.items() if digest not in self._pictures]
-        prepared = ahead(lambda pair: (pair[0], self._prepare(pair[1])), new, _DECODERS, 2 * self._batch_size)
+        prepared = ahead(self._prepared, new, 2 * self._batch_size, lambda pair: pixel_count(pair[1]))
         while batch := list(islice(prepared, self._batch_size)):
             good = [(digest, picture) for digest, picture in batch if not isinstance(picture, Missing)]
             embedded = self._in_batches(self._encode_images, [picture for _, picture in good])
             self._pictures |= dict(batch) | dict(zip([digest for digest, _ in good], embedded, strict=True))
 
-    def _prepare(self, sample: Sample) -> "Tensor | Missing":
+    def _prepared(self, pair: tuple[bytes, Sample]) -> "tuple[bytes, Tensor | Missing]":
+        digest, sample = pair
         picture = PIXELS.of(sample)
-        return picture if isinstance(picture, Missing) else self._model.prepare(picture)
+        return digest, picture if isinstance(picture, Missing) else self._model.prepare(picture)
 
     def _encode_images(self, pictures: Sequence["Tensor"]) -> "Tensor":
         import torch

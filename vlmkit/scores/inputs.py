@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Dropped
+from vlmkit.pictures.decode import decode
 from vlmkit.shards.sample import Sample
 
 
@@ -62,12 +63,9 @@ def image_size(sample: Sample) -> tuple[int, int] | None:
 
 
 def image_pixels(sample: Sample) -> Image.Image | None:
-    """The (first) picture, upright by its EXIF orientation, RGB; of an animation the first frame."""
+    """The (first) picture, as `decode` makes it."""
     images = sample.images
-    if not images:
-        return None
-    with Image.open(io.BytesIO(images[0].data)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    return decode(images[0].data) if images else None
 
 
 TEXT = Input("text", lambda sample: sample.text)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vlmkit.mixture.plan import SamplePlan
-from vlmkit.models.ahead import ahead
+from vlmkit.pictures.pool import ahead
 from vlmkit.training.chat import NotTrainable
 from vlmkit.training.examples import IGNORED, Example, Examples
 
@@ -92,7 +92,7 @@ def read_batches(plan: SamplePlan, examples: Examples, schedule: Schedule, first
     steps = range(first_step, schedule.steps)
     places = (position for step in steps for position in schedule.positions(step))
     window = _AHEAD * -(-schedule.batch_size // schedule.ranks)
-    made = ahead(prepared, places, _THREADS, window)
+    made = ahead(prepared, places, window, threads=_THREADS)
     for step in steps:
         positions = schedule.positions(step)
         yield _collected(list(islice(made, len(positions))), sum(map(plan.size_bytes, positions)))

@@ -1,7 +1,6 @@
 """From a sample to what the model reads: token ids, which of them to learn, and pixels, as the model's processor
 makes them."""
 
-import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,10 +9,11 @@ from typing import Any
 
 import torch
 from jinja2.exceptions import TemplateError
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from vlmkit.errors import VlmkitError
+from vlmkit.pictures.decode import decode
 from vlmkit.shards.sample import Sample
 from vlmkit.training.chat import Messages, NotTrainable, chat_of, chat_texts
 
@@ -121,10 +121,8 @@ class Examples:
 
 
 def _decoded(data: bytes) -> Image.Image:
-    """Upright, RGB."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+        return decode(data)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise what they like, and one sample must not end a run

@@ -4,13 +4,13 @@ import base64
 import io
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from vlmkit.errors import VlmkitError
+from vlmkit.pictures.decode import decode
 
 _SIDES_AND_QUALITIES = ((160, 75), (160, 50), (160, 30), (120, 30), (80, 30))
 _MOST_BYTES = 8_000
-_MOST_PIXELS = 64_000_000  # a thumbnail is not worth more memory
 _BEHIND = (255, 255, 255)  # what shows through a transparent picture
 
 
@@ -32,20 +32,11 @@ def thumbnail(data: memoryview) -> str | None:
 
 
 def _small(data: memoryview) -> Image.Image:
-    """The first frame, upright, RGB."""
     largest = _SIDES_AND_QUALITIES[0][0]
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (2 * largest, 2 * largest))  # a JPEG is decoded at a fraction of its size
-        if image.width * image.height > _MOST_PIXELS:
-            raise ValueError("too large to show")
-        image.thumbnail((largest, largest))
-        upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            behind = Image.new("RGBA", upright.size, _BEHIND)
-            upright = Image.alpha_composite(behind, upright.convert("RGBA"))
-        plain = upright.convert("RGB")
-    plain.info.clear()  # comments and the like, which would go into the copy
-    return plain
+    picture = decode(data, at_least=2 * largest, behind=_BEHIND)
+    picture.thumbnail((largest, largest))
+    picture.info.clear()  # comments and the like, which would go into the copy
+    return picture
 
 
 def _jpeg(picture: Image.Image, side: int, quality: int) -> bytes:
