@@ -111,7 +111,7 @@ def _find(key: str, rows: dict[str, Row], waiting: dict[str, Sample], upper: Ite
 
 def joined(below: Sample, above: Sample | None, columns: Row) -> Sample:
     if above is None:
-        return Sample(below.key, below.members, below.shard, {**below.row, **columns}, below.block)
+        return below.with_row({**below.row, **columns})
     hidden = {member.field for member in above.members}
     keep = [m for m in below.members if m.field not in hidden and not (above.images and m.is_image)]
     spoken = "txt" if "txt" in below.fields or "txt" in above.fields else "json"  # where the sample's text stands

@@ -1,6 +1,5 @@
 """Where the samples of one tar lie: by its row table where that tells it, else by one walk through the tar."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pyarrow.parquet as pq
 from vlmkit.shards.dataset import table_path
 from vlmkit.shards.locations import open_shard, shard_name
 from vlmkit.shards.reader import ShardReader
-from vlmkit.shards.sample import Sample
-from vlmkit.shards.tar import END_OF_ARCHIVE, Entry
+from vlmkit.shards.sample import Member, Sample
+from vlmkit.shards.tar import END_OF_ARCHIVE
 from vlmkit.tables.rows import score_columns
 
 Array = np.ndarray[Any, Any]
@@ -100,8 +99,8 @@ class _PlaceReader(ShardReader):
         super().__init__(*arguments)
         self.places: list[tuple[int, int]] = []
 
-    def _sample(self, key: str, group: Sequence[tuple[str, Entry]]) -> Sample:
-        self.places.append((group[0][1].start, group[-1][1].end))
+    def _sample(self, key: str, members: list[Member]) -> Sample:
+        self.places.append((members[0].entry.start, members[-1].entry.end))
         return Sample(key, [])
 
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from vlmkit.errors import BrokenInput
 from vlmkit.shards.sample import ROW_FIELD, Member, Sample, split_name
+from vlmkit.shards.source import Extent
 from vlmkit.shards.tar import DamagedTar, Entry, TarWindow
 
 STREAM_BEGIN = "__vlmkit__"
@@ -35,22 +36,23 @@ class ShardReader:
         self._window = TarWindow(file)
 
     def __iter__(self) -> Iterator[Sample]:
-        """Raises BrokenInput if a vlmkit stream lacks its last member: a stage before this one has died."""
-        key, group = "", list[tuple[str, Entry]]()
+        """Raises BrokenInput if a vlmkit stream lacks its last member: a stage before this one has died.
+
+        Samples outlive the reader, and the file.
+        """
+        key, group = "", list[Member]()
         for entry in self._entries():
             names = split_name(entry.name) if entry is not None and entry.regular else None
             if entry is not None and names is None:
                 self._stray(entry)
-                if group and entry.end - group[-1][1].end <= STRAYS_BETWEEN:
+                if group and entry.end - group[-1].entry.end <= STRAYS_BETWEEN:
                     continue
             if group and (names is None or names[0] != key):
                 yield self._sample(key, group)
                 group = []
-            if not group:
-                self._window.release(entry.start if entry else None)
             if entry is not None and names is not None:
                 key = names[0]
-                group.append((names[1], entry))
+                group.append(Member(names[1], entry))
         # What is still in the group is left out: of a damaged tar nobody knows whether its last sample is whole.
         self._check_stream()
 
@@ -62,22 +64,16 @@ class ShardReader:
         """The members, and None where an archive ends: a sample does not reach from one into the next."""
         try:
             while not self._window.ended:
-                yield self._window.next_or_marker()
+                yield from self._window.batch()
         except DamagedTar as damage:
             self.damage = damage
         self.marked_end = self._window.marked_end
 
-    def _sample(self, key: str, group: list[tuple[str, Entry]]) -> Sample:
-        begin = group[0][1].start
-        block = self._window.view(begin, group[-1][1].end)
-        members = [
-            Member(field, block[e.start - begin : e.end - begin], e.data - e.start, e.size) for field, e in group
-        ]
-        row, whole = None, sum([e.end - e.start for _, e in group]) == len(block)
+    def _sample(self, key: str, members: list[Member]) -> Sample:
+        row = None
         if members[-1].field == ROW_FIELD and (row := _json_object(members[-1].data)) is not None:
             members.pop()
-            block = block[: group[-1][1].start - begin]
-        return Sample(key, members, self._shard, row, block if whole else None)
+        return Sample(key, members, self._shard, row, _side_by_side(members))
 
     def _stray(self, entry: Entry) -> None:
         if entry.name == STREAM_BEGIN:
@@ -88,7 +84,7 @@ class ShardReader:
             self.strays["without a field" if entry.regular else "no plain file"] += 1
 
     def _said(self, entry: Entry) -> dict[str, Any]:
-        return _json_object(self._window.view(entry.data, entry.data + entry.size)) or {}
+        return _json_object(entry.window.view(entry.data, entry.data + entry.size)) or {}
 
     def _check_stream(self) -> None:
         if len(self.begins) != len(self.ends):
@@ -96,6 +92,19 @@ class ShardReader:
                 f"{self.path} ends before its last member: the command that wrote it has died",
                 "look at the messages of the commands before this one, and run the pipe again",
             )
+
+
+def _side_by_side(members: list[Member]) -> Extent | None:
+    """The one run that all members make up, if they do: no stray lies between them, nor the end of a pipe's window."""
+    if not members:
+        return None
+    first, end = members[0].entry, members[0].entry.start
+    for member in members:
+        entry = member.entry
+        if entry.start != end or (entry.window is not first.window and entry.window.file is None):
+            return None
+        end = entry.end
+    return Extent(first.window, first.start, end)
 
 
 def _json_object(data: memoryview) -> dict[str, Any] | None:

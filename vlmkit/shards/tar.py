@@ -1,42 +1,46 @@
-"""The tar format (POSIX.1-2001 ustar and pax, GNU long names), read in windows and written byte by byte alike."""
+"""Walks a tar: where each member lies, found by its header. Data are not read unless they are asked for."""
 
-import stat
-import tarfile
+import struct
 import zlib
-from dataclasses import dataclass
-from io import BufferedReader, FileIO
-from os import fstat
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
-BLOCK = 512
-END_OF_ARCHIVE = bytes(2 * BLOCK)
-MODE = 0o644
-MODIFIED = (
-    946_684_800  # every member that vlmkit writes is dated 2000-01-01: the time of writing is no part of the data
+from vlmkit.shards.header import (
+    SPARSE,
+    DamagedTar,
+    adler_of_sum,
+    encode_member,
+    extended,
+    name_of,
+    number,
+    padded,
+    verify,
 )
+from vlmkit.shards.source import BLOCK, PlainFile, Window, plain_file
+
+__all__ = ["BLOCK", "END_OF_ARCHIVE", "DamagedTar", "Entry", "TarWindow", "encode_member"]
+
+END_OF_ARCHIVE = bytes(2 * BLOCK)
 
 _ZEROS = bytes(BLOCK)
 _REGULAR = frozenset(b"\x0007")
 _WITHOUT_DATA = frozenset(b"123456")  # links, devices, folders, pipes: their size field describes no bytes that follow
 _LONGEST_EXTENSION = 1 << 20  # bytes; a name or a set of pax records beyond this is damage
-_DIGITS = 20  # no number in a pax record has more
-_SPARSE = "a sparse member, which no reader of shards expects,"
-_FILE_WINDOW = 4 << 20
 _PIPE_WINDOW = 1 << 18
+_LEAST_WINDOW = 1 << 13  # bytes of a plain file around a header, where members are large
+_MOST_WINDOW = 1 << 20
+_LARGE_MEMBER = 1 << 13  # on average: from here on a member costs less to skip than to read
+
+# Of a ustar header: name, 11 digits of the size and what ends them, checksum, kind, the first byte of the prefix.
+_FIELDS = struct.Struct("100s24x11sB12x8sB188xB").unpack_from
+_AFTER_DIGITS = frozenset(b"\0 ")
 
 
-class DamagedTar(Exception):
-    """The bytes at `offset` are not what a tar has there: cut off, or overwritten."""
+class Entry(NamedTuple):
+    """Where one member lies in its tar: absolute byte offsets of its first header block, its data and its end.
 
-    def __init__(self, why: str, offset: int) -> None:
-        super().__init__(f"{why} at byte {offset}")
-        self.why = why
-        self.offset = offset
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where one member lies in its tar: absolute byte offsets of its first header block, its data and its end."""
+    `window` holds its bytes, or knows the file that does.
+    """
 
     name: str
     start: int
@@ -44,28 +48,38 @@ class Entry:
     size: int
     end: int
     regular: bool
+    window: Window
 
 
 class TarWindow:
     """Walks a tar that may be a file or a pipe, holding one window of it in memory.
 
-    `next_entry` loads a member whole; `view` gives its bytes until `release` lets go of them. Views stay valid after
-    the window has moved on, because each window is a buffer of its own.
+    Of a plain file only the windows around headers are read, small ones where members are large; data are read at
+    their place when they are asked for, even when `file` is closed. Of everything else a member is loaded whole.
+    `view` gives bytes until `release` lets go of them. Views stay valid after the window has moved on, because each
+    window is a buffer of its own.
+
+    A size beyond the end of a plain file is damage before anything is read for it; in a pipe it is when the pipe ends.
+    Links, devices and folders have no data, whatever their size says. Sparse members are damage. Names are text for
+    looking at, and never paths: what is copied is the raw header, so absolute ones, `..` and bytes that are not UTF-8
+    (shown as escapes) come out as they came in.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._length = _length(file)
-        self._window = _FILE_WINDOW if self._length is not None else _PIPE_WINDOW
-        self._buffer = b""
-        self._base = 0  # offset in the tar of the window's first byte
-        self._kept = 0  # bytes before this offset may be forgotten
-        self._at = 0
+        self._plain = plain_file(file)
+        self._window = Window(b"", 0, self._plain)
+        self._size = _LEAST_WINDOW
+        self._found = 0  # members, since the window was read
+        self._kept = 0  # bytes of a pipe before this offset may be forgotten
+        self._at = 0  # where the walk stands
+        self._walked = 0  # and where those stand who ask for one member after the other
+        self._waiting: Iterator[Entry] = iter(())
         self.marked_end = False  # the last thing seen was an end-of-archive marker
         self.ended = False  # there are no more bytes
 
     def next_entry(self) -> Entry | None:
-        """The next member, loaded whole, or None at the end of the bytes. Raises DamagedTar."""
+        """The next member, or None at the end of the bytes. Raises DamagedTar."""
         while not self.ended:
             if entry := self.next_or_marker():
                 return entry
@@ -73,196 +87,146 @@ class TarWindow:
 
     def next_or_marker(self) -> Entry | None:
         """The next member, or None at each block of an end-of-archive marker and at the end of the bytes."""
+        entry = next(self._waiting, None)
+        if entry is None:
+            self._waiting = iter(self._in_window())
+            entry = next(self._waiting, None) or self._next()
+        self._walked = entry.end if entry else self._at
+        return entry
+
+    def batch(self) -> list[Entry] | list[None]:
+        """The next members, at least one; or [None] where `next_or_marker` gives None. All before are let go of."""
+        self.release()
+        found = self._in_window()
+        if not found:
+            entry = self._next()
+            found = [entry] if entry else []
+        self._walked = self._at
+        return found or [None]
+
+    def view(self, start: int, end: int) -> memoryview:
+        return self._window.view(start, end)
+
+    def release(self, upto: int | None = None) -> None:
+        """Forgets the bytes before `upto`, or all that were walked."""
+        self._kept = self._walked if upto is None else upto
+
+    def _in_window(self) -> list[Entry]:
+        """The members from here on whose headers lie in the window, as far as they are nothing but what most writers
+        write. Whatever is odd about the next one is left to `_next`."""
+        window, at, found = self._window, self._at, list[Entry]()
+        data, base, last = window.data, window.base, window.end - BLOCK
+        stop = window.end if self._plain is None else self._plain.length
+        while at <= last:
+            place = at - base
+            raw, digits, after, checksum, kind, prefix = _FIELDS(data, place)
+            if kind != 0x30 or after not in _AFTER_DIGITS or not digits.isdigit():
+                break
+            header = data[place : place + BLOCK]
+            if zlib.adler32(header) & 0xFFFF != adler_of_sum(checksum):
+                break
+            try:
+                size = int(digits, 8)
+                name = name_of(header) if prefix else raw.partition(b"\0")[0].decode()
+            except ValueError:
+                break
+            end = at + BLOCK + size + -size % BLOCK
+            if end > stop:
+                break
+            found.append(Entry(name, at, at + BLOCK, size, end, True, window))
+            at = end
+        if found:
+            self._at, self.marked_end = at, False
+            self._found += len(found)
+        return found
+
+    def _next(self) -> Entry | None:
+        """The next member of any kind, loaded whole if it comes from a pipe."""
         start, size, name = None, None, None  # start: of the extended headers before a member, if it has any
         while header := self._header():
             self.marked_end = False
             kind = header[156]
-            length = _number(header, 124, 136, self._at)
+            length = number(header, 124, 136, self._at)
             if kind == ord("g"):  # speaks of the whole archive: no part of the next member's bytes
                 self._extension(length)
             elif kind == ord("S"):
-                raise DamagedTar(_SPARSE, self._at)
+                raise DamagedTar(SPARSE, self._at)
             elif kind in b"xLK":
                 start = self._at if start is None else start
-                path, long_size = _extended(kind, self._extension(length), start)
+                path, long_size = extended(kind, self._extension(length), start)
                 name, size = path or name, long_size if long_size is not None else size
             else:
                 length = 0 if kind in _WITHOUT_DATA else length if size is None else size
                 start = self._at if start is None else start
-                return self._entry(name or _name(header), start, length, kind in _REGULAR)
+                return self._entry(name or name_of(header), start, length, kind in _REGULAR)
         if start is not None:
             raise DamagedTar("an extended header without its member", start)
         return None
 
-    def view(self, start: int, end: int) -> memoryview:
-        return memoryview(self._buffer)[start - self._base : end - self._base]
-
-    def release(self, upto: int | None = None) -> None:
-        """Forgets the bytes before `upto`, or all that were walked."""
-        self._kept = self._at if upto is None else upto
-
     def _header(self) -> bytes | None:
         """The next header block; None at a block of zeros and at the end of the bytes."""
-        if not self._load(self._at + BLOCK):
-            if any(self.view(self._at, self._at + BLOCK)):  # a few zeros are what is left of the marker
+        if not self._load(self._at, self._at + BLOCK):
+            if any(self.view(self._at, self._window.end)):  # a few zeros are what is left of the marker
                 raise DamagedTar("cut off inside a header", self._at)
             self.ended = True
             return None
-        at = self._at - self._base
-        header = self._buffer[at : at + BLOCK]
+        header = bytes(self.view(self._at, self._at + BLOCK))
         if header == _ZEROS:
             self.marked_end = True
             self._at += BLOCK
             return None
-        _verify(header, self._at)
+        verify(header, self._at)
         return header
 
     def _extension(self, length: int) -> bytes:
         """The data of an extended header that has just been read; moves past it."""
         if length > _LONGEST_EXTENSION:
             raise DamagedTar(f"an extended header of {length} bytes", self._at)
-        data, self._at = self._at + BLOCK, self._at + BLOCK + _padded(length)
-        if not self._load(self._at):
+        data, self._at = self._at + BLOCK, self._at + BLOCK + padded(length)
+        if not self._load(data, self._at):
             raise DamagedTar("cut off inside an extended header", data)
         return bytes(self.view(data, data + length))
 
     def _entry(self, name: str, start: int, size: int, regular: bool) -> Entry:
         data = self._at + BLOCK
-        end = data + _padded(size)
-        if not self._load(end):
-            have = self._base + len(self._buffer)
-            if have < data + size:
-                raise DamagedTar(f"{name} is cut off", data)
-            self._buffer += bytes(end - have)  # some writers leave the last padding out
+        end = data + padded(size)
+        if self._plain is None:
+            self._load(data, end)
+        missing = end - (self._window.end if self._plain is None else self._plain.length)
+        if missing > end - data - size:  # some writers leave the last padding out
+            raise DamagedTar(f"{name} is cut off", data)
+        if missing > 0 and self._plain is None:
+            self._window = Window(self._window.data + bytes(missing), self._window.base)
         self._at = end
-        return Entry(name, start, data, size, end, regular)
+        self._found += 1
+        return Entry(name, start, data, size, end, regular, self._window)
 
-    def _load(self, end: int) -> bool:
-        """Makes the bytes from the released offset to `end` available; False if the tar is shorter."""
-        have = self._base + len(self._buffer)
-        if end <= have:
-            return True
-        if self._length is not None and end >= self._length + BLOCK:
-            return False  # more than a last padding is missing: the rest is of no use
-        parts = [self._buffer[self._kept - self._base :]]
-        while have < end and (part := self._read(have)):
-            parts.append(part)
-            have += len(part)
-        self._base = self._kept
-        self._buffer = b"".join(parts)
-        return have >= end
+    def _load(self, start: int, end: int) -> bool:
+        """Has the window hold what lies from `start` to `end`; False if the tar is shorter."""
+        if end > self._window.end:
+            try:
+                if self._plain is None:
+                    self._load_pipe(end)
+                else:
+                    self._load_file(self._plain, start, end)
+            except OSError as error:  # a compressed stream that is cut off or damaged, a disk that fails
+                raise DamagedTar(f"can't be read ({error})", max(self._window.end, start)) from error
+        return end <= self._window.end
 
-    def _read(self, offset: int) -> bytes:
+    def _load_pipe(self, end: int) -> None:
+        """Reads on, in large pieces, and keeps what has not been released."""
+        parts, have = [self._window.data[self._kept - self._window.base :]], self._window.end
         try:
-            return self._file.read(self._window)
-        except OSError as error:  # a compressed stream that is cut off or damaged, a disk that fails
-            raise DamagedTar(f"can't be read ({error})", offset) from error
+            while have < end and (part := self._file.read(_PIPE_WINDOW)):
+                parts.append(part)
+                have += len(part)
+        finally:
+            self._window = Window(b"".join(parts), self._kept)
 
-
-def encode_member(name: str, data: bytes) -> bytes:
-    """A member as vlmkit writes it: fixed mode, owner and time; pax records only for what ustar can't say."""
-    return _encode_header(name, len(data)) + data + bytes(-len(data) % BLOCK)
-
-
-def _encode_header(name: str, size: int) -> bytes:
-    raw = name.encode("utf-8", "surrogateescape")
-    if len(raw) > 100 or not name.isascii() or size >= 8**11:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = size, MODE, MODIFIED
-        return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (MODE, 0, 0, size, MODIFIED)
-    head, tail = raw.ljust(100, b"\0") + numbers, b"0".ljust(101, b"\0") + b"ustar\x0000"
-    header = (head + b"        " + tail).ljust(BLOCK, b"\0")
-    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
-
-
-def _length(file: BinaryIO) -> int | None:
-    """The length of a plain file; None for a pipe, a decompressor, a remote file."""
-    if not isinstance(file, BufferedReader | FileIO):
-        return None
-    status = fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _padded(size: int) -> int:
-    return size + -size % BLOCK
-
-
-def _verify(header: bytes, offset: int) -> None:
-    """Compares the checksum: the sum of the header's bytes with its own field as spaces.
-
-    Adler-32 carries that sum modulo 65521 in its low half and costs a tenth of Python's sum.
-    """
-    stated = _number(header, 148, 156, offset)
-    field = sum(header[148:156])
-    if (zlib.adler32(header) - 1 - field + 256 - stated) & 0xFFFF == 0:
-        return
-    if (sum(header) - field + 256) != stated and (_signed_sum(header) + 256) != stated:
-        raise DamagedTar("not a tar header", offset)
-
-
-def _signed_sum(header: bytes) -> int:
-    """Some old writers summed the bytes as signed characters."""
-    return sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:])
-
-
-def _number(header: bytes, start: int, end: int, offset: int) -> int:
-    """An octal field, or GNU's base-256 one for numbers too large for it."""
-    field = header[start:end]
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
-        if field[0] & 0x40:
-            raise DamagedTar("a negative size", offset)
-        return value
-    digits = field.split(b"\0", 1)[0].strip()
-    try:
-        return int(digits, 8) if digits.isdigit() else _no_number(digits, offset)
-    except ValueError:
-        return _no_number(digits, offset)
-
-
-def _no_number(digits: bytes, offset: int) -> int:
-    if digits:
-        raise DamagedTar("not a tar header", offset)
-    return 0
-
-
-def _name(header: bytes) -> str:
-    name = header[:100]
-    if header[257:263] == b"ustar\0" and header[345]:  # GNU's own magic is another, and keeps times there
-        name = header[345:500].split(b"\0", 1)[0] + b"/" + name
-    return _text(name)
-
-
-def _text(raw: bytes) -> str:
-    """Names end at a NUL and should be UTF-8; bytes that are not show as escapes, and are still copied as they are."""
-    return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
-
-
-def _extended(kind: int, data: bytes, offset: int) -> tuple[str | None, int | None]:
-    """The name and size that an extended header gives to the member behind it."""
-    if kind == ord("L"):
-        return _text(data), None
-    if kind == ord("K"):
-        return None, None
-    records = _pax_records(data, offset)
-    if any(name.startswith(b"GNU.sparse.") for name in records):
-        raise DamagedTar(_SPARSE, offset)
-    path, size = records.get(b"path"), records.get(b"size")
-    if size is not None and not (size.isdigit() and len(size) <= _DIGITS):
-        raise DamagedTar("a pax size that is no number", offset)
-    return _text(path) if path else None, int(size) if size else None
-
-
-def _pax_records(data: bytes, offset: int) -> dict[bytes, bytes]:
-    """`LENGTH NAME=VALUE\\n` repeated, LENGTH counting the whole record."""
-    records, at = {}, 0
-    while at < len(data):
-        head, space, _ = data[at : at + _DIGITS + 1].partition(b" ")
-        length = int(head) if space and head.isdigit() else 0
-        name, equals, value = data[at + len(head) + 1 : at + length].partition(b"=")
-        if not equals or not value.endswith(b"\n") or at + length > len(data):
-            raise DamagedTar("a broken pax record", offset)
-        records[name] = value[:-1]
-        at += length
-    return records
+    def _load_file(self, plain: PlainFile, start: int, end: int) -> None:
+        """Reads a window from `start` on, as large as the members since the last one suggest."""
+        mean = (start - self._window.base) / max(self._found, 1)
+        self._size = _LEAST_WINDOW if mean >= _LARGE_MEMBER else min(self._size * 2, _MOST_WINDOW)
+        upto = min(max(start + self._size, end), plain.length)
+        self._window = Window(plain.read(start, upto) if upto > start else b"", start, plain)
+        self._found = 0

@@ -1,48 +1,68 @@
-"""Writes samples into a tar: unchanged ones as the raw bytes they came in, neighbours in one write."""
+"""Writes samples into a tar: unchanged ones as the raw bytes they came in, neighbours in one copy."""
 
 from typing import BinaryIO
 
+from vlmkit.shards.copying import Output
 from vlmkit.shards.sample import ROW_FIELD, Member, Row, Sample, dump_json
+from vlmkit.shards.source import Extent, Window
 from vlmkit.shards.tar import END_OF_ARCHIVE, encode_member
 
-_FLUSH = 1 << 20
+_LONGEST_RUN = 8 << 20  # bytes of a plain file that are copied at once: more is no faster, and shows no progress
 
 
 class TarWriter:
-    """Appends to a tar in `file` and counts the bytes. Call `close` for the end marker; the file stays open."""
+    """Appends to a tar in `file` and counts the bytes. Call `close` for the end marker; the file stays open.
+
+    What goes to a plain file from plain files is copied by the kernel, and never seen here. Raises VlmkitError if a
+    file became shorter since its members were found, OSError for what the output refuses.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.offset = 0
-        self._file = file
-        self._pending: list[memoryview | bytes] = []
-        self._pending_bytes = 0
+        self._output = Output(file)
+        self._run: Extent | None = None  # what is to be written next: it grows while its neighbours come
 
     def write(self, sample: Sample, row: Row | None = None) -> tuple[int, int]:
         """Appends a sample, with its row as a member if one is given; returns its offset and length in bytes."""
         start = self.offset
-        for block in [sample.block] if sample.block is not None else [m.block for m in sample.members]:
-            self._append(block)
+        if (block := sample.block) is not None:
+            self._append(block.window, block.start, block.end)
+        else:
+            for member in sample.members:
+                self._append(member.entry.window, member.entry.start, member.entry.end)
         if row is not None:
-            self._append(Member.encode(sample.key, ROW_FIELD, dump_json(row)).block)
+            self._append_member(Member.encode(sample.key, ROW_FIELD, dump_json(row)))
         return start, self.offset - start
 
     def add(self, name: str, data: bytes) -> None:
-        self._append(encode_member(name, data))
+        self._append_bytes(encode_member(name, data))
 
     def close(self) -> None:
-        self._append(END_OF_ARCHIVE)
+        self._append_bytes(END_OF_ARCHIVE)
         self.flush()
 
     def flush(self) -> None:
-        pending, self._pending, self._pending_bytes = self._pending, [], 0
-        rest = memoryview(b"".join(pending))
-        while rest:  # an unbuffered standard output may take less than it is given
-            rest = rest[self._file.write(rest) :]
-        self._file.flush()
+        self._end_run()
+        self._output.flush()
 
-    def _append(self, block: memoryview | bytes) -> None:
-        self._pending.append(block)
-        self._pending_bytes += len(block)
-        self.offset += len(block)
-        if self._pending_bytes >= _FLUSH:
-            self.flush()
+    def _append_member(self, member: Member) -> None:
+        self._append(member.entry.window, member.entry.start, member.entry.end)
+
+    def _append_bytes(self, data: bytes) -> None:
+        self._append(Window(data), 0, len(data))
+
+    def _append(self, window: Window, start: int, end: int) -> None:
+        self.offset += end - start
+        run = self._run
+        if run is not None:
+            same = run.window is window or (window.file is not None and window.file is run.window.file)
+            if same and run.end == start and end - run.start <= _LONGEST_RUN:
+                run.end = end
+                return
+            self._output.write(run)
+        self._run = Extent(window, start, end)
+
+    def _end_run(self) -> None:
+        if self._run is not None:
+            self._output.write(self._run)
+            self._run = None
