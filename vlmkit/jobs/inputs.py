@@ -14,7 +14,7 @@ from vlmkit.shards.locations import STREAM, Location, Shard, open_shard, shard_n
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.tar import DamagedTar, TarWindow
-from vlmkit.tables.rows import drop_reasons, read_rows, without_verdict
+from vlmkit.tables.rows import drop_reasons, read_rows, read_scores, without_verdict
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def read_shard(shard: ShardInput, counts: Counts) -> Iterator[Sample | Dropped]:
     samples: Iterator[Sample | Dropped] = islice(_tar_samples(shard.path, counts), shard.limit)
     for overlay in shard.overlays:
         samples = lay_over(samples, overlay, counts, whole=shard.limit is None)
-    unique = UniqueKeys()
+    unique, is_stream = UniqueKeys(), shard.is_stream
     for item in samples:
         sample = item.sample if isinstance(item, Dropped) else item
         wanted = f"{shard.source}/{sample.key}" if shard.source else sample.key
-        key = wanted if shard.is_stream else unique(wanted)
+        key = wanted if is_stream else unique(wanted)
         if key != wanted:
             counts.notes["samples renamed, since their keys repeat in a shard"] += 1
         if key != sample.key:
@@ -84,7 +84,8 @@ def lay_over(
     The overlay is read along with the base, so its samples wait in memory only while it is in another order.
     `whole` says that all of the base comes by, so that what is left of the overlay has no sample below it.
     """
-    rows = _rows_beside(path)
+    table = _table_beside(path)
+    rows = read_rows(table) if table else {}
     dropped = drop_reasons(rows.values())
     upper = _tar_samples(path, counts) if "://" in path or Path(path).exists() else iter(())
     waiting: dict[str, Sample] = {}
@@ -129,20 +130,22 @@ def _still_true(row: Row, changed: list[Member]) -> Row:
 
 def _tar_samples(path: str, counts: Counts) -> Iterator[Sample]:
     """The samples of one tar, with their rows. How the tar ended is counted, or raised if it is a stream."""
-    rows = _rows_beside(path)
+    table = _table_beside(path)
+    scores = read_scores(table) if table else {}
     with open_shard(path) as file:
         reader = ShardReader(file, path)
         for sample in reader:
-            sample.row = without_verdict(sample.row or rows.get(sample.key, {}))
+            if sample.row:
+                sample.row = without_verdict(sample.row)
+            elif scores:
+                sample.row = dict(scores.get(sample.key, {}))
             counts.bytes_in += sample.size_bytes
             yield sample
     _count_ending(reader, counts)
 
 
-def _rows_beside(path: str) -> dict[str, Row]:
-    if path == STREAM or "://" in path:
-        return {}
-    return read_rows(table_path(Path(path).parent, shard_name(path)))
+def _table_beside(path: str) -> Path | None:
+    return None if path == STREAM or "://" in path else table_path(Path(path).parent, shard_name(path))
 
 
 def _count_ending(reader: ShardReader, counts: Counts) -> None:

@@ -8,7 +8,10 @@ from vlmkit.shards.sample import Row, Sample
 
 
 class Store(Protocol):
-    """Takes samples with their rows (`put` returns the bytes written), and rows of samples that went elsewhere."""
+    """Takes samples with their rows (`put` returns the bytes written), and rows of samples that went elsewhere.
+
+    A row that was put is the store's own.
+    """
 
     def put(self, sample: Sample, row: Row) -> int: ...
 
@@ -47,13 +50,13 @@ class Recorder:
 
     def add(self, outcome: Outcome) -> None:
         sample = outcome.sample
-        row = {**sample.row, "kept": True, "step": self._step}
+        counts, row = self.counts, {**sample.row, "kept": True, "step": self._step}
         if isinstance(outcome, Dropped):
             self._drop(outcome, row | {"kept": False, "reason": outcome.reason})
         else:
-            self.counts.bytes_out += self._kept.put(sample, row)
-            self.counts.samples_out += 1
-        self.counts.samples_in += 1
+            counts.bytes_out += self._kept.put(sample, row)
+            counts.samples_out += 1
+        counts.samples_in += 1
 
     def finish(self) -> None:
         """Commits the rejects first: a sample that is dropped for good is one that --rejects holds."""

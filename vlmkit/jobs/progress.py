@@ -16,6 +16,7 @@ Advance = tuple[int, int, int]  # bytes read, samples in, samples out
 
 _TICK_EVERY_S = 0.2
 _LINE_EVERY_S = 30.0
+_LONGEST_STRIDE = 256
 
 
 class Ticker:
@@ -24,10 +25,19 @@ class Ticker:
     def __init__(self, advance: Callable[[Advance], None]) -> None:
         self._advance = advance
         self._said: Advance = (0, 0, 0)
-        self._next = time.monotonic() + _TICK_EVERY_S
+        self._looked = time.monotonic()
+        self._next = self._looked + _TICK_EVERY_S
+        self._stride = self._left = 1  # samples until the clock is looked at again: more of them while they are quick
 
     def __call__(self, counts: Counts) -> None:
-        if time.monotonic() >= self._next:
+        self._left -= 1
+        if self._left:
+            return
+        now = time.monotonic()
+        quick = now - self._looked < _TICK_EVERY_S / 10
+        self._stride = self._left = min(self._stride * 2, _LONGEST_STRIDE) if quick else 1
+        self._looked = now
+        if now >= self._next:
             self.flush(counts)
 
     def flush(self, counts: Counts) -> None:

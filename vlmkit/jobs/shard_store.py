@@ -11,7 +11,7 @@ from vlmkit.shards.dataset import committed, numbered_shard, stats_path, table_p
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.writer import TarWriter
-from vlmkit.tables.rows import without_verdict, write_rows
+from vlmkit.tables.rows import RowTable, without_verdict
 
 SAMPLES_PER_SHARD = 10_000
 BYTES_PER_SHARD = 1_000_000_000
@@ -28,7 +28,7 @@ class ShardStore:
 
     def __init__(self, folder: Path, shard: str, only: Wanted | None = None, embed_rows: bool = False) -> None:
         self.shard = shard
-        self.rows: list[Row] = []
+        self.rows = RowTable()
         self.written = Counts()
         self._folder = folder
         self._only = only
@@ -40,26 +40,27 @@ class ShardStore:
 
     def put(self, sample: Sample, row: Row) -> int:
         sample = self._as_written(sample)
-        row = {**row, "key": sample.key}
-        self.rows.append(row)
+        row["key"] = sample.key
         self.written.samples_in += 1
         self.written.samples_out += 1
-        if not sample.members:  # --only left nothing of it: the row is all there is
-            return 0
-        tar = self._tar or self._open()
-        row["offset"], row["length"] = tar.write(sample, without_verdict(row) if self._embed_rows else None)
-        self.written.bytes_out = tar.offset
-        return int(row["length"])
+        length = 0
+        if sample.members:  # else --only left nothing of it: the row is all there is
+            tar = self._tar or self._open()
+            row["offset"], length = tar.write(sample, without_verdict(row) if self._embed_rows else None)
+            row["length"] = length
+            self.written.bytes_out = tar.offset
+        self.rows.add(row)
+        return length
 
     def note(self, sample: Sample, row: Row) -> None:
-        self.rows.append({**row, "key": self._unique(sample.key)})
+        self.rows.add({**row, "key": self._unique(sample.key)})
 
     def finish(self, counts: Counts | None = None) -> None:
         if self._tar is not None:
             self._tar.close()
         self._files.close()
         with committed(table_path(self._folder, self.shard), self._folder) as file:
-            write_rows(self.rows, file)
+            self.rows.write(file)
         counts = counts or self.written
         counts.seconds = time.monotonic() - self._opened
         write_json(stats_path(self._folder, self.shard), counts.as_json(), self._folder)

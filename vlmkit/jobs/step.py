@@ -10,14 +10,14 @@ from vlmkit.shards.sample import Sample
 _CHUNK_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take five times as long to make
 class Kept:
     """A sample that goes on. What the step learnt about it stands in `sample.row`."""
 
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dropped:
     """A sample that does not go on, and why: the failed condition or a fixed word, without the sample's values.
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlmkit.scores.inputs import Missing
-from vlmkit.scores.scorer import ModelScorer, Scorer, Value, find_scorer
+from vlmkit.scores.scorer import ModelScorer, Scorer, find_scorer
 from vlmkit.shards.sample import Sample
 from vlmkit.tables.conditions import Name, pick_column
 from vlmkit.tables.rows import FIXED, as_stored
+
+_NOWHERE = object()
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,12 @@ class Values:
             return [sample.key for sample in samples]
         column = self.columns[name.name]
         missing = self._score(column, [sample for sample in samples if column.name not in sample.row])
+        found = [sample.row.get(column.name, _NOWHERE) for sample in samples]
+        if _NOWHERE not in found:
+            return found
         return [
-            sample.row[column.name]
-            if column.name in sample.row
-            else missing.get(id(sample)) or _json_value(sample, name.name)
-            for sample in samples
+            missing.get(id(sample)) or _json_value(sample, name.name) if value is _NOWHERE else value
+            for sample, value in zip(samples, found, strict=True)
         ]
 
     def _score(self, column: Column, samples: list[Sample]) -> dict[int, Missing]:
@@ -73,8 +76,8 @@ class Values:
         for sample, value in zip(samples, values, strict=True):
             if isinstance(value, Missing):
                 missing[id(sample)] = value
-            else:
-                _store(sample, column.name, value)
+            elif (stored := value if column.name in FIXED else as_stored(value)) is not None:
+                sample.row[column.name] = stored  # as the table will hold it: decisions agree with what is stored
         return missing
 
     def _scorer(self, column: Column) -> ModelScorer:
@@ -82,13 +85,6 @@ class Values:
             assert column.scorer is not None
             self._running[column.name] = column.scorer.function(column.model, self.device, self.batch_size)
         return self._running[column.name]
-
-
-def _store(sample: Sample, column: str, value: Value) -> None:
-    """Puts a score into the row as the table will hold it: what is decided must agree with what is stored."""
-    stored = value if column in FIXED else as_stored(value)
-    if stored is not None:
-        sample.row[column] = stored
 
 
 def _json_value(sample: Sample, name: str) -> Any | Missing:

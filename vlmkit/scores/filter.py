@@ -51,22 +51,22 @@ class Filter(Step):
     def _decide(self, chunk: list[Sample]) -> Iterator[Outcome]:
         dropped: dict[int, Dropped] = {}
         for condition in self.conditions:
-            alive = [sample for sample in chunk if id(sample) not in dropped]
+            alive = [sample for sample in chunk if id(sample) not in dropped] if dropped else chunk
             if alive:
                 dropped |= {id(drop.sample): drop for drop in _failures(condition, alive, self.values)}
-        for sample in chunk:
-            yield dropped.get(id(sample)) or Kept(sample)
+        if not dropped:
+            return map(Kept, chunk)
+        return (dropped.get(id(sample)) or Kept(sample) for sample in chunk)
 
 
 def _failures(condition: Condition, samples: list[Sample], values: Values) -> Iterator[Dropped]:
     """How the samples for which the condition does not hold are dropped. A value that is missing fails by its name."""
     found = {name: values.of(name, samples) for name in condition.names}
     known = {name: [None if isinstance(v, Missing) else v for v in column] for name, column in found.items()}
-    for place, (sample, holds) in enumerate(zip(samples, condition.answers(known), strict=True)):
+    answers = condition.answers(known)
+    for place in (place for place, holds in enumerate(answers) if not holds):
         missing = next((column[place] for column in found.values() if isinstance(column[place], Missing)), None)
-        if holds:
-            continue
-        if holds is None and missing is not None:
-            yield missing.dropped(sample)
+        if answers[place] is None and missing is not None:
+            yield missing.dropped(samples[place])
         else:
-            yield Dropped(sample, condition.sql)
+            yield Dropped(samples[place], condition.sql)

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from PIL import Image
@@ -68,6 +69,6 @@ def image_pixels(sample: Sample) -> Image.Image | None:
     return decode(images[0].data) if images else None
 
 
-TEXT = Input("text", lambda sample: sample.text)
+TEXT = Input("text", attrgetter("text"))
 SIZE = Input("image", image_size)
 PIXELS = Input("image", image_pixels)

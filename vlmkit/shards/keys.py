@@ -11,7 +11,10 @@ class UniqueKeys:
         return len(self._repeats)
 
     def __call__(self, key: str) -> str:
-        name, repeat = key, self._repeats.get(key, 0)
+        if key not in self._repeats:
+            self._repeats[key] = 0
+            return key
+        name, repeat = key, self._repeats[key]
         while name in self._repeats:
             repeat += 1
             name = f"{key}~{repeat}"

@@ -43,16 +43,16 @@ class ShardReader:
         key, group = "", list[Member]()
         for entry in self._entries():
             names = split_name(entry.name) if entry is not None and entry.regular else None
-            if entry is not None and names is None:
+            if names is None and entry is not None:
                 self._stray(entry)
                 if group and entry.end - group[-1].entry.end <= STRAYS_BETWEEN:
                     continue
             if group and (names is None or names[0] != key):
                 yield self._sample(key, group)
                 group = []
-            if entry is not None and names is not None:
-                key = names[0]
-                group.append(Member(names[1], entry))
+            if names is not None and entry is not None:
+                key, field = names
+                group.append(Member(field, entry))
         # What is still in the group is left out: of a damaged tar nobody knows whether its last sample is whole.
         self._check_stream()
 

@@ -143,6 +143,9 @@ def new_sample(key: str, fields: Mapping[str, bytes], shard: str = "") -> Sample
 
 def split_name(name: str) -> tuple[str, str] | None:
     """Key and field of a member's name: the key ends at the first dot of the base name. None: part of no sample."""
+    if "/" not in name and name[:1] != "_":  # as most are
+        key, _, field = name.partition(".")
+        return (key, field.lower()) if key and field else None
     base = name.rfind("/") + 1
     dot = name.find(".", base)
     if dot <= base or dot == len(name) - 1 or (name.startswith("__") and name.endswith("__")):

@@ -45,13 +45,10 @@ class Condition:
 
         Raises VlmkitError if the types don't allow the comparison.
         """
-        places = {name: f"c{place}" for place, name in enumerate(self.names)}
-        table = pa.table({places[name]: _column(name, values[name]) for name in self.names})
-        query = f"({_parsed(self.sql).transform(_place, places).sql(dialect='duckdb')})::BOOLEAN"
+        table = pa.table({f"c{place}": _column(name, values[name]) for place, name in enumerate(self.names)})
         try:
-            # WHERE, which lets every row pass, has duckdb refuse what looks at more than one of them.
             _connection().register("rows", table)
-            rows = _connection().execute(f"SELECT {query} FROM rows WHERE {query} OR TRUE").fetchall()
+            rows = _connection().execute(_query(self)).fetchall()
         except duckdb.Error as error:
             raise VlmkitError(f"{self.sql}: {str(error).splitlines()[0]}", _HINT) from error
         return [row[0] for row in rows]
@@ -110,6 +107,15 @@ def _plain_number(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Literal) and node.is_number and _WITH_EXPONENT.fullmatch(node.name):
         return exp.Literal.number(f"{Decimal(node.name):f}")
     return node
+
+
+@cache
+def _query(condition: Condition) -> str:
+    """The question to a table `rows` whose columns are c0, c1, … in the order of the condition's names."""
+    places = {name: f"c{place}" for place, name in enumerate(condition.names)}
+    holds = f"({_parsed(condition.sql).transform(_place, places).sql(dialect='duckdb')})::BOOLEAN"
+    # WHERE, which lets every row pass, has duckdb refuse what looks at more than one of them.
+    return f"SELECT {holds} FROM rows WHERE {holds} OR TRUE"
 
 
 def _place(node: exp.Expr, places: Mapping[Name, str]) -> exp.Expr:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,14 +30,21 @@ FIXED: dict[str, Any] = {
 }
 # A step says these anew of every sample; the others (sizes, scores) it hands on as it found them.
 VERDICT = ("kept", "step", "reason", "error", "duplicate_of", "similarity", "offset", "length")
+_NOT_HANDED_ON = frozenset(("key", *VERDICT))
+
+_FLOAT32 = struct.Struct("f")
+_NUMBERS = {int, float, bool, type(None)}
+_GATHERED = 1024  # rows: as many as a processor's cache holds
 
 
 def as_stored(value: float | int | str | None) -> float | str | None:
     """A score as the table will hold it, so that decisions and tables agree: float32 or string, null if not finite."""
     if value is None or isinstance(value, str):
         return value
-    with np.errstate(over="ignore"):
-        stored = float(np.float32(value))
+    try:
+        (stored,) = _FLOAT32.unpack(_FLOAT32.pack(value))
+    except OverflowError:
+        return None
     return stored if math.isfinite(stored) else None
 
 
@@ -47,7 +55,9 @@ def as_text(value: Any) -> str | None:
 
 
 def without_verdict(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name != "key" and name not in VERDICT and value is not None}
+    if not row:
+        return {}
+    return {name: value for name, value in row.items() if name not in _NOT_HANDED_ON and value is not None}
 
 
 def column(name: str, values: list[Any]) -> Any:
@@ -55,12 +65,19 @@ def column(name: str, values: list[Any]) -> Any:
     try:
         if FIXED.get(name, pa.string()) != pa.string():
             return pa.array(values, FIXED[name], from_pandas=True)
-        if name not in FIXED and all(value is None or isinstance(value, int | float) for value in values):
+        if name not in FIXED and (set(map(type, values)) <= _NUMBERS or all(map(_is_number, values))):
             return _float32(values)
     except (pa.ArrowException, OverflowError) as error:
         hint = f"a table beside the shards, or a row in them, has its own idea of {name}: give it another name there"
         raise VlmkitError(f"column {name}: {error}", hint) from error
-    return pa.array([as_text(value) for value in values], pa.string())
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowException, UnicodeEncodeError):
+        return pa.array([as_text(value) for value in values], pa.string())
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, int | float)
 
 
 def _float32(values: list[Any]) -> Any:
@@ -70,20 +87,56 @@ def _float32(values: list[Any]) -> Any:
     return pa.array(numbers, mask=~np.isfinite(numbers))
 
 
-def write_rows(rows: list[Row], file: BinaryIO) -> None:
-    """Writes a row table; columns in one order whatever the rows, so that equal rows give equal bytes."""
-    scores = sorted({name for row in rows for name in row} - FIXED.keys())
-    columns = {name: column(name, [row.get(name) for row in rows]) for name in [*FIXED, *scores]}
-    pq.write_table(pa.table(columns), file, compression="zstd")
+class RowTable:
+    """Rows as they are gathered: kept as columns, since dictionaries would take ten times the memory."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {name: [] for name in FIXED}
+        self._rows: list[Row] = []  # that are in no column yet
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length + len(self._rows)
+
+    def add(self, row: Row) -> None:
+        """Takes the row; nobody changes it afterwards."""
+        self._rows.append(row)
+        if len(self._rows) >= _GATHERED:
+            self._gather()
+
+    def write(self, file: BinaryIO) -> None:
+        """Columns in one order whatever the rows, so that equal rows give equal bytes."""
+        self._gather()
+        names = [*FIXED, *sorted(self._columns.keys() - FIXED.keys())]
+        table = pa.table({name: column(name, self._columns[name]) for name in names})
+        pq.write_table(table, file, compression="zstd")
+
+    def _gather(self) -> None:
+        rows, self._rows = self._rows, []
+        names = set[str]().union(*rows)
+        for name in names - self._columns.keys():
+            self._columns[name] = [None] * self._length
+        for name, values in self._columns.items():
+            values += [row.get(name) for row in rows] if name in names else [None] * len(rows)
+        self._length += len(rows)
+
+
+def write_rows(rows: Iterable[Row], file: BinaryIO) -> None:
+    """Writes a row table."""
+    table = RowTable()
+    for row in rows:
+        table.add(row)
+    table.write(file)
 
 
 def read_rows(path: Path) -> dict[str, Row]:
     """Rows by key, nulls left out; {} if there is no table, or a foreign one without keys. Raises VlmkitError."""
-    if not score_columns(path):
-        return {}
-    with _reading(path):
-        rows = pq.read_table(path).to_pylist()
-    return {row["key"]: {name: _plain(value) for name, value in row.items() if _says(value)} for row in rows}
+    return _rows(path, frozenset())
+
+
+def read_scores(path: Path) -> dict[str, Row]:
+    """What samples hand on of their rows, by key: `without_verdict` of what `read_rows` gives."""
+    return _rows(path, _NOT_HANDED_ON)
 
 
 def score_columns(path: Path) -> frozenset[str]:
@@ -100,13 +153,26 @@ def drop_reasons(rows: Iterable[Row]) -> dict[str, str]:
     return {row["key"]: row.get("reason") or "dropped" for row in rows if row.get("kept") is False}
 
 
-def _says(value: Any) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
+def _rows(path: Path, left_out: frozenset[str]) -> dict[str, Row]:
+    if not score_columns(path):
+        return {}
+    with _reading(path):
+        table = pq.read_table(path)
+        keys = table["key"].to_pylist()
+        wanted = [n for n in table.column_names if n not in left_out and table[n].null_count < len(table)]
+        columns = [[_plain(value) for value in table[name].to_pylist()] for name in wanted]
+    rows = zip(*columns, strict=True) if columns else [()] * len(keys)
+    return {
+        key: {name: value for name, value in zip(wanted, row, strict=True) if value is not None}
+        for key, row in zip(keys, rows, strict=True)
+    }
 
 
 def _plain(value: Any) -> Any:
-    """Foreign tables hold lists and times, too."""
-    return value if isinstance(value, str | int | float) else as_text(value)
+    """Foreign tables hold lists and times, too. What is no finite number is no value."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else as_text(value)
 
 
 @contextmanager
