@@ -42,6 +42,12 @@ class Writing:
 
     limit: Annotated[int | None, typer.Option(min=0, help="Take only the first N samples.")] = None
     only: Annotated[str | None, typer.Option(help="Write only these fields, such as txt,json or image,txt.")] = None
+    samples_per_shard: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="New shards hold N samples at most. Default: 10,000.")
+    ] = None
+    bytes_per_shard: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="A new shard of this size is full: 500MB. Default: 1GB.")
+    ] = None
     rejects: Annotated[str | None, typer.Option(help="Write the dropped samples here: a folder or x.tar.")] = None
     max_bad: Annotated[float, typer.Option(help="Share of unreadable samples above which the status is 3.")] = 0.05
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and print, write nothing.")] = False

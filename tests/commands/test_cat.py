@@ -5,8 +5,6 @@ import tarfile
 
 import pytest
 
-from vlmkit.jobs import shard_store
-
 
 @pytest.fixture
 def two(tmp_path, write_tar):
@@ -97,20 +95,60 @@ def test_a_filter_of_one_input_keeps_its_shards_names(vlmkit, two, tmp_path):
     assert [path.name for path in (tmp_path / "out").glob("*.tar")] == ["00001.tar"]
 
 
-def test_new_shards_hold_so_many_samples(vlmkit, two, tmp_path, monkeypatch, rows, texts):
-    monkeypatch.setattr(shard_store, "SAMPLES_PER_SHARD", 3)
-    vlmkit("cat", two[0], tmp_path / "out")
+def test_new_shards_hold_so_many_samples(vlmkit, two, tmp_path, rows, texts):
+    vlmkit("cat", two[0], tmp_path / "out", "--samples-per-shard", 3)
     assert [len(texts(tmp_path / f"out/0000{n}.tar")) for n in range(2)] == [3, 1]
     assert list(rows(tmp_path / "out/00001.parquet")) == ["b"]
     stats = [json.loads((tmp_path / f"out/0000{n}_stats.json").read_text()) for n in range(2)]
     assert [(said["samples_in"], said["samples_out"]) for said in stats] == [(3, 3), (1, 1)]
 
 
-def test_new_shards_hold_so_many_bytes(vlmkit, two, tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_store, "BYTES_PER_SHARD", 2048)
-    vlmkit("cat", two[0], tmp_path / "out")
+def test_new_shards_hold_so_many_bytes(vlmkit, two, tmp_path):
+    vlmkit("cat", two[0], tmp_path / "out", "--bytes-per-shard", "2KiB")
     sizes = [path.stat().st_size for path in sorted((tmp_path / "out").glob("*.tar"))]
     assert sizes == [2048 + 1024, 2048 + 1024], "two samples of 1,024 bytes, and the end marker"
+
+
+def test_other_sizes_are_another_dataset(vlmkit, two, tmp_path):
+    assert vlmkit("cat", two[0], tmp_path / "out", "--bytes-per-shard", "2KiB").status == 0
+    assert "already done" in vlmkit("cat", two[0], tmp_path / "out", "--bytes-per-shard", "2048").err
+    other = vlmkit("cat", two[0], tmp_path / "out", "--bytes-per-shard", "3KiB")
+    assert (other.status, "bytes_per_shard was 2048 and is now 3072" in other.err) == (1, True)
+
+
+def test_rejects_and_the_shards_of_a_stream_are_sized_too(vlmkit, two, tmp_path, rows):
+    stream = vlmkit("cat", *two, "-", "--quiet").out
+    sizes = ("--samples-per-shard", 3)
+    vlmkit("filter", "-", tmp_path / "out", "--where", "key LIKE 'one%'", *sizes, stdin=stream)
+    vlmkit("filter", "-", tmp_path / "none", "--min-words", 9, "--rejects", tmp_path / "bad", *sizes, stdin=stream)
+    vlmkit("download", f"llava:{_llava(tmp_path, 4)}", tmp_path / "chats", *sizes)
+    vlmkit("mix", *two, tmp_path / "mixed", *sizes)
+    for folder, counts in {"out": [3, 1], "bad": [3, 3, 2], "chats": [3, 1], "mixed": [3, 3, 2]}.items():
+        tables = [rows(path).values() for path in sorted((tmp_path / folder).glob("*.parquet"))]
+        assert [sum("offset" in row for row in table) for table in tables] == counts, folder
+
+
+def _llava(folder, entries):
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    (folder / "chat.json").write_text(json.dumps([{"id": str(n), "conversations": turns} for n in range(entries)]))
+    return folder / "chat.json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["filter", "one", "out", "--min-words", 1, "--samples-per-shard", 3], "keeps the shards that it reads"),
+        (["cat", "one", "-", "--samples-per-shard", 3], "--samples-per-shard: - is one stream"),
+        (["cat", "one", "out.tar", "--bytes-per-shard", "1MB"], "--bytes-per-shard: out.tar is one stream"),
+        (["mix", "one", "out.yaml", "--samples-per-shard", 3], "--samples-per-shard has no place in a recipe"),
+        (["cat", "one", "out", "--bytes-per-shard", "many"], "--bytes-per-shard many is no size"),
+    ],
+)
+def test_sizes_that_would_do_nothing_are_refused(vlmkit, two, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    done = vlmkit(*arguments)
+    assert (done.status, message in done.err) == (1, True), done.err
+    assert not any(path.name.startswith("out") for path in tmp_path.iterdir())
 
 
 @pytest.mark.slow

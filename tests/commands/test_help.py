@@ -95,6 +95,8 @@ def test_options_of_a_job_are_the_same_everywhere(line):
     writing = {
         "--limit",
         "--only",
+        "--samples-per-shard",
+        "--bytes-per-shard",
         "--rejects",
         "--max-bad",
         "--dry-run",

@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vlmkit.jobs import shard_store
-
 SCORE = 0.1  # no float32 is exactly this
 
 
@@ -118,7 +116,7 @@ def test_the_history_of_a_folder_goes_into_the_stream(vlmkit, data, tmp_path):
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.7, "before-the-end", "in-the-end", "in-the-marker"])
-def test_a_stream_that_breaks_off_commits_nothing_further(vlmkit, stream, tmp_path, cut, monkeypatch):
+def test_a_stream_that_breaks_off_commits_nothing_further(vlmkit, stream, tmp_path, cut):
     end = stream.index(b"__vlmkit_end__")
     where = {"before-the-end": end, "in-the-end": end + 600, "in-the-marker": len(stream) - 1024}
     size = where[cut] if cut in where else int(len(stream) * cut)
@@ -131,21 +129,23 @@ def test_a_stream_that_breaks_off_commits_nothing_further(vlmkit, stream, tmp_pa
     streamed = vlmkit("cat", "-", "-", "--quiet", stdin=stream[:size])
     assert streamed.status == 1
     assert b"__vlmkit_end__" not in streamed.out
-    monkeypatch.setattr(shard_store, "SAMPLES_PER_SHARD", 1)
-    assert vlmkit("cat", "-", tmp_path / "small", "--quiet", stdin=stream[:size]).status == 1
+    small = ("--samples-per-shard", 1)
+    assert vlmkit("cat", "-", tmp_path / "small", *small, "--quiet", stdin=stream[:size]).status == 1
     assert len(list((tmp_path / "small").glob("*_stats.json"))) < 6, "what was whole before stays"
     assert not (tmp_path / "small/.vlmkit/manifest.json").exists()
 
 
-def test_an_unfinished_folder_from_a_stream_starts_from_zero(vlmkit, stream, tmp_path, monkeypatch, members, data):
-    monkeypatch.setattr(shard_store, "SAMPLES_PER_SHARD", 1)
-    vlmkit("cat", "-", tmp_path / "out", "--quiet", stdin=stream[: len(stream) * 9 // 10])
-    assert len(list((tmp_path / "out").glob("*.tar"))) > 1
-    monkeypatch.setattr(shard_store, "SAMPLES_PER_SHARD", 100)
-    (tmp_path / "out/notes.txt").write_text("mine")
-    assert vlmkit("cat", "-", tmp_path / "out", stdin=stream).status == 0
+def test_an_unfinished_folder_from_a_stream_starts_from_zero(vlmkit, stream, tmp_path, members, data):
+    command = ("cat", "-", tmp_path / "out", "--samples-per-shard", 3, "--quiet")
+    vlmkit(*command, stdin=stream[: len(stream) * 9 // 10])
     assert [path.name for path in (tmp_path / "out").glob("*.tar")] == ["00000.tar"]
-    assert members(tmp_path / "out/00000.tar") == members(data / "00000.tar") | members(data / "00001.tar")
+    (tmp_path / "out/00000.tar").write_bytes(b"of the run before")
+    (tmp_path / "out/00007.parquet").write_bytes(b"of the run before")
+    (tmp_path / "out/notes.txt").write_text("mine")
+    assert vlmkit(*command, stdin=stream).status == 0
+    for name in ("00000.tar", "00001.tar"):
+        assert members(tmp_path / "out" / name) == members(data / name)
+    assert not (tmp_path / "out/00007.parquet").exists()
     assert (tmp_path / "out/notes.txt").read_text() == "mine"
 
 

@@ -75,7 +75,7 @@ def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Resu
                 pass
         return
     clear_shards(plan, target, rejects)
-    store = RollingStore(target, result.counts, options.only_fields, flow.embed_rows)
+    store = RollingStore(target, options.shard_size, result.counts, options.only_fields, flow.embed_rows)
     try:
         _record(flow, store, options, result, rejects)
     except VlmkitError:
@@ -119,7 +119,7 @@ def _record(flow: Flow, store: Store, options: JobOptions, result: Result, rejec
     ):
         dropped: Store | None = StreamStore(file, flow.history, verdicts=True) if file else None
         if rejects is not None:
-            dropped = RollingStore(rejects)
+            dropped = RollingStore(rejects, options.shard_size)
         ticker = Ticker(progress.advance)
         record(flow.command, flow.outcomes(result.counts), result.counts, store, dropped, ticker)
         ticker.flush(result.counts)

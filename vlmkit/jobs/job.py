@@ -35,6 +35,9 @@ def run_step(step: Step | TwoPass, sources: list[str], target: str, options: Job
                 locations = [_spooled(locations, Path(room) / "spool", options, result)]
         step = step.bound(known_columns(locations))
         if is_folder(target) and not _has_stream(locations):
+            if options.sizes_shards and locations is named:
+                what = f"{options.sizes_shards}: {step.name} from shards to a folder keeps the shards that it reads"
+                raise VlmkitError(what, "vlmkit cat makes new ones, before or after")
             run_over_shards(step, locations, named, Path(target), options, result)
         else:
             step = decided(step, shard_inputs(locations), Path(room) / "first", options)
@@ -51,6 +54,10 @@ def run_keeping(sources: list[str], target: str, options: JobOptions, embed_rows
 
 
 def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> None:
+    if options.sizes_shards and not is_folder(target):
+        raise VlmkitError(
+            f"{options.sizes_shards}: {target} is one stream, and has no shards", "name a folder as the output"
+        )
     if options.dry_run:
         dry_flow(flow, options, result)
     elif is_folder(target):
@@ -101,7 +108,13 @@ def _has_stream(locations: list[Location]) -> bool:
 def _spooled(locations: list[Location], folder: Path, options: JobOptions, result: Result) -> Location:
     """The inputs as a folder: what must be seen whole before anything is decided can't be judged as it passes."""
     result.notes.append("the stream was kept in a temporary folder until its end: this decides over the whole of it")
-    spool, spooled = JobOptions(limit=options.limit, quiet=True), Result()
+    spool = JobOptions(
+        options.limit,
+        samples_per_shard=options.samples_per_shard,
+        bytes_per_shard=options.bytes_per_shard,
+        quiet=True,
+    )
+    spooled = Result()
     flow_into_folder(step_flow(Keep(), locations, spool), folder, spool, spooled)
     result.counts = Counts(notes=spooled.counts.notes, damage=spooled.counts.damage, earlier=spooled.counts.earlier)
     return locate([str(folder)])[0]

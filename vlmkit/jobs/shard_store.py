@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 from vlmkit.jobs.counts import Counts
@@ -17,6 +18,17 @@ SAMPLES_PER_SHARD = 10_000
 BYTES_PER_SHARD = 1_000_000_000
 
 Wanted = Callable[[Member], bool]
+
+
+@dataclass(frozen=True)
+class ShardSize:
+    """When a new shard is full: it holds so many samples, or at least so many bytes of tar, whichever comes first."""
+
+    samples: int = SAMPLES_PER_SHARD
+    size_bytes: int = BYTES_PER_SHARD
+
+    def reached(self, written: Counts) -> bool:
+        return written.samples_out >= self.samples or written.bytes_out >= self.size_bytes
 
 
 class ShardStore:
@@ -85,9 +97,15 @@ class RollingStore:
     get their share; without them the stats say what was written."""
 
     def __init__(
-        self, folder: Path, counts: Counts | None = None, only: Wanted | None = None, embed_rows: bool = False
+        self,
+        folder: Path,
+        size: ShardSize,
+        counts: Counts | None = None,
+        only: Wanted | None = None,
+        embed_rows: bool = False,
     ) -> None:
         self._folder = folder
+        self._size = size
         self._counts = counts
         self._before = Counts()
         self._only = only
@@ -96,8 +114,7 @@ class RollingStore:
         self._shard = self._next()
 
     def put(self, sample: Sample, row: Row) -> int:
-        written = self._shard.written
-        if written.samples_out >= SAMPLES_PER_SHARD or written.bytes_out >= BYTES_PER_SHARD:
+        if self._size.reached(self._shard.written):
             self._commit()
             self._shard = self._next()
         return self._shard.put(sample, row)

@@ -23,6 +23,8 @@ from vlmkit.mixture.recipe_file import dump_recipe
 from vlmkit.shards.dataset import renamed_when_whole
 from vlmkit.shards.locations import locate
 
+_UNFIT = ("limit", "only", "rejects", "report", "samples_per_shard", "bytes_per_shard")  # for a recipe
+
 
 def run_mix(inputs: Sequence[str], target: str, samples: int | None, seed: int | None, options: JobOptions) -> int:
     """Mixes the inputs into a folder, a stream or, if it is called .yaml, a recipe; returns the exit status.
@@ -71,8 +73,9 @@ def _shares(plan: SamplePlan) -> dict[str, str]:
 
 
 def _write_recipe(recipe: Recipe, target: Path, options: JobOptions) -> int:
-    if unfit := [name for name in ("limit", "only", "rejects", "report") if getattr(options, name) is not None]:
-        raise VlmkitError(f"--{unfit[0]} has no place in a recipe", "give it to the command that reads the recipe")
+    if unfit := [name for name in _UNFIT if getattr(options, name) is not None]:
+        option = f"--{unfit[0].replace('_', '-')}"
+        raise VlmkitError(f"{option} has no place in a recipe", "give it to the command that reads the recipe")
     plan, text = SamplePlan(recipe), dump_recipe(absolute(recipe))
     there = target.read_bytes() if target.exists() else None
     if there not in (None, text) and not options.overwrite:
