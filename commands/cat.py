@@ -1,5 +1,6 @@
-"""vlmkit cat: joins, slices and streams datasets."""
+"""vlmkit cat: joins, slices, shuffles and converts datasets."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
@@ -7,19 +8,35 @@ import typer
 from vlmkit.commands.shared import Sources, Target, Writing, command
 
 
-@command(example="vlmkit cat 'pool/{00000..00099}.tar' - | vlmkit filter - clean/ --min-words 3")
+@dataclass(frozen=True)
+class Making:
+    """What is made of the samples."""
+
+    skip: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N samples; --limit counts on.")] = 0
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Every order equally likely, beyond memory. Wants a disk without a head.")
+    ] = False
+    seed: Annotated[int | None, typer.Option(help="Of --shuffle: another seed, another order. Default: 0.")] = None
+    rekey: Annotated[
+        bool, typer.Option("--rekey", help="New keys: number of shard and sample. The column source_key has the old.")
+    ] = False
+    embed_rows: Annotated[bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools.")] = (
+        False
+    )
+
+
+@command(example="vlmkit cat 'pool/{00000..00099}.tar' more/ joined/ --shuffle --samples-per-shard 5000")
 def cat(
     source: Sources,
     target: Target,
-    embed_rows: Annotated[
-        bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools.")
-    ] = False,
+    making: Making = Making(),
     job: Writing = Writing(),  # noqa: B008
 ) -> int:
     """Join datasets and write them as one: a stream, a tar, or new shards of at most 10,000 samples or 1 GB.
 
-    With one input keys stay as they are; with several they become SOURCE/KEY.
+    With one input keys stay as they are; with several they become SOURCE/KEY. --skip and --limit choose input samples,
+    in order; then these are shuffled.
     """
-    from vlmkit.jobs.job import run_keeping
+    from vlmkit.exports.cat import CatOptions, run_cat
 
-    return run_keeping(source, target, job.options(), embed_rows)
+    return run_cat(source, target, CatOptions(**asdict(making)), job.options())

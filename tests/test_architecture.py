@@ -21,7 +21,7 @@ ORDER = [
     {"sources", "scores"},
     {"duplicates"},
     {"captions", "mixture"},
-    {"synthesis"},
+    {"exports", "synthesis"},
     {"training"},
     {"evaluation"},
     {"flywheel"},

@@ -18,7 +18,7 @@ from vlmkit.jobs.outputs import Nowhere, Store
 from vlmkit.jobs.plan import Plan, clear_shards, freeze_with_rejects, withdraw
 from vlmkit.jobs.progress import JobProgress, Ticker
 from vlmkit.jobs.result import Result
-from vlmkit.jobs.shard_store import RollingStore
+from vlmkit.jobs.shard_store import RollingStore, ShardForm
 from vlmkit.jobs.step import Outcome, Step
 from vlmkit.jobs.stream_store import StreamStore, stream_target
 from vlmkit.jobs.work import decide, record
@@ -36,6 +36,7 @@ class Flow:
     shards: list[ShardInput] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
     embed_rows: bool = False
+    rekey: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -75,7 +76,8 @@ def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Resu
                 pass
         return
     clear_shards(plan, target, rejects)
-    store = RollingStore(target, options.shard_size, result.counts, options.only_fields, flow.embed_rows)
+    form = ShardForm(options.only_fields, flow.embed_rows, flow.rekey)
+    store = RollingStore(target, options.shard_size, result.counts, form)
     try:
         _record(flow, store, options, result, rejects)
     except VlmkitError:
@@ -98,7 +100,9 @@ def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Resul
         clear_shards(freeze_with_rejects(flow.plan, rejects, None, options.overwrite), rejects)
     try:
         with stream_target(target) as file:
-            _record(flow, StreamStore(file, flow.history, options.only_fields), options, result, rejects)
+            _record(
+                flow, StreamStore(file, flow.history, options.only_fields, rekey=flow.rekey), options, result, rejects
+            )
     except VlmkitError:
         withdraw(rejects)
         raise

@@ -45,14 +45,6 @@ def run_step(step: Step | TwoPass, sources: list[str], target: str, options: Job
     return result.status(options.max_bad)
 
 
-def run_keeping(sources: list[str], target: str, options: JobOptions, embed_rows: bool = False) -> int:
-    """Joins the inputs and writes them as one stream, or as new shards."""
-    locations = locate(sources)
-    with closing(Keep.name, options) as result:
-        run_flow(step_flow(Keep(), locations, options, embed_rows), target, options, result)
-    return result.status(options.max_bad)
-
-
 def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> None:
     if options.sizes_shards and not is_folder(target):
         raise VlmkitError(
@@ -72,14 +64,13 @@ def step_flow(
     step: Step,
     locations: list[Location],
     options: JobOptions,
-    embed_rows: bool = False,
     named: list[Location] | None = None,
 ) -> Flow:
     """`named` are the inputs that the plan and the manifest tell of, if what is read is a copy of them."""
     outcomes = partial(step_outcomes, step, shard_inputs(locations), options.limit)
-    deciding = {**step.options(), **options.deciding, **({"embed_rows": True} if embed_rows else {})}
+    deciding = {**step.options(), **options.deciding}
     told = named or locations
-    return Flow(step.name, deciding, outcomes, shard_inputs(told), told, embed_rows)
+    return Flow(step.name, deciding, outcomes, shard_inputs(told), told)
 
 
 def is_folder(target: str) -> bool:

@@ -31,20 +31,29 @@ class ShardSize:
         return written.samples_out >= self.samples or written.bytes_out >= self.size_bytes
 
 
-class ShardStore:
-    """One shard, under temporary names until `finish` commits tar, table and stats in that order.
-
-    `only` picks the members that are written; `embed_rows` writes each row into the tar as well. A shard that keeps
-    nothing gets no tar.
+@dataclass(frozen=True)
+class ShardForm:
+    """How samples are written: `only` picks their members, `embed_rows` puts each row into the tar as well, `rekey`
+    makes the numbers of shard and sample their keys (shards that are made anew have numbers).
     """
 
-    def __init__(self, folder: Path, shard: str, only: Wanted | None = None, embed_rows: bool = False) -> None:
+    only: Wanted | None = None
+    embed_rows: bool = False
+    rekey: bool = False
+
+
+class ShardStore:
+    """One shard, under temporary names until `finish` commits tar, table and stats in that order. One that keeps
+    nothing gets no tar. `digits` are those of a sample's number in a new key.
+    """
+
+    def __init__(self, folder: Path, shard: str, form: ShardForm = ShardForm(), digits: int = 4) -> None:
         self.shard = shard
         self.rows = RowTable()
         self.written = Counts()
         self._folder = folder
-        self._only = only
-        self._embed_rows = embed_rows
+        self._form = form
+        self._digits = digits
         self._unique = UniqueKeys()
         self._files = ExitStack()
         self._tar: TarWriter | None = None
@@ -58,7 +67,7 @@ class ShardStore:
         length = 0
         if sample.members:  # else --only left nothing of it: the row is all there is
             tar = self._tar or self._open()
-            row["offset"], length = tar.write(sample, without_verdict(row) if self._embed_rows else None)
+            row["offset"], length = tar.write(sample, without_verdict(row) if self._form.embed_rows else None)
             row["length"] = length
             self.written.bytes_out = tar.offset
         self.rows.add(row)
@@ -86,10 +95,13 @@ class ShardStore:
 
     def _as_written(self, sample: Sample) -> Sample:
         """The sample as it stands in this shard. It is told its key and shard, since a step may name it later."""
-        key = self._unique(sample.key)
+        key = self._unique(self._number() if self._form.rekey else sample.key)
         stored = sample if key == sample.key else sample.renamed(key)
         sample.key, sample.shard = key, self.shard
-        return stored if self._only is None else stored.only(self._only)
+        return stored if self._form.only is None else stored.only(self._form.only)
+
+    def _number(self) -> str:
+        return f"{self.shard}{self.written.samples_in:0{self._digits}d}"
 
 
 class RollingStore:
@@ -101,15 +113,13 @@ class RollingStore:
         folder: Path,
         size: ShardSize,
         counts: Counts | None = None,
-        only: Wanted | None = None,
-        embed_rows: bool = False,
+        form: ShardForm = ShardForm(),
     ) -> None:
         self._folder = folder
         self._size = size
         self._counts = counts
         self._before = Counts()
-        self._only = only
-        self._embed_rows = embed_rows
+        self._form = form
         self._number = 0
         self._shard = self._next()
 
@@ -137,6 +147,7 @@ class RollingStore:
         self._before = deepcopy(self._counts)
 
     def _next(self) -> ShardStore:
-        shard = ShardStore(self._folder, numbered_shard(self._number), self._only, self._embed_rows)
+        digits = max(4, len(str(self._size.samples - 1)))  # as img2dataset numbers its samples
+        shard = ShardStore(self._folder, numbered_shard(self._number), self._form, digits)
         self._number += 1
         return shard

@@ -22,16 +22,22 @@ from vlmkit.tables.rows import without_verdict
 class StreamStore:
     """Says `history` (the manifests so far, this command's last) in the stream's first member and, once all has gone
     well, the same with all counts in its last: a reader that misses the last knows that this command has died.
-    With `verdicts` (for rejects) rows also say why a sample was dropped.
+    With `verdicts` (for rejects) rows also say why a sample was dropped; with `rekey` the running number is the key.
     """
 
     def __init__(
-        self, file: BinaryIO, history: list[dict[str, Any]], only: Wanted | None = None, verdicts: bool = False
+        self,
+        file: BinaryIO,
+        history: list[dict[str, Any]],
+        only: Wanted | None = None,
+        verdicts: bool = False,
+        rekey: bool = False,
     ) -> None:
         self._tar = TarWriter(file)
         self._history = history
         self._only = only
         self._verdicts = verdicts
+        self._rekey = rekey
         self._written = Counts()
         self._unique = UniqueKeys()
         self._last_key = ""
@@ -65,10 +71,11 @@ class StreamStore:
 
     def _apart(self, sample: Sample) -> Sample:
         """Equal keys must not meet in a stream. As many are remembered as a shard would hold."""
+        wanted = f"{self._written.samples_in:09d}" if self._rekey else sample.key
         if len(self._unique) >= SAMPLES_PER_SHARD:
             self._unique = UniqueKeys()
             self._unique(self._last_key)
-        key = self._last_key = self._unique(sample.key)
+        key = self._last_key = self._unique(wanted)
         stored = sample if key == sample.key else sample.renamed(key)
         sample.key, sample.shard = key, STREAM
         return stored

@@ -10,7 +10,7 @@ from pathlib import Path
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.inputs import ShardInput, read_shard
 from vlmkit.jobs.outputs import Nowhere, Recorder, Store
-from vlmkit.jobs.shard_store import ShardStore
+from vlmkit.jobs.shard_store import ShardForm, ShardStore
 from vlmkit.jobs.step import Dropped, Outcome, Step
 from vlmkit.shards.sample import Member, Sample
 
@@ -41,7 +41,7 @@ class Work:
     def run(self, shard: ShardInput, tick: Tick) -> Counts:
         """Takes one shard to its end and commits it, or leaves nothing of it."""
         counts = Counts()
-        kept: Store = ShardStore(self.target, shard.name, self.only) if self.target else Nowhere()
+        kept: Store = ShardStore(self.target, shard.name, ShardForm(self.only)) if self.target else Nowhere()
         rejects = ShardStore(self.rejects, shard.name) if self.rejects else None
         record(self.step.name, decide(self.step, read_shard(shard, counts)), counts, kept, rejects, tick)
         return counts

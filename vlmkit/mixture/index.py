@@ -21,6 +21,7 @@ from vlmkit.shards.sample import Row, Sample
 from vlmkit.tables.rows import without_verdict
 
 _OPEN = 16  # tars, and as many tables, that are kept open at a time
+_OPEN_TO_JUMP = 256  # tars
 _COMPRESSED = (".gz", ".tgz", ".zst")
 
 
@@ -31,12 +32,14 @@ class SampleIndex:
     counts, by reason, what overlays leave out. 20 bytes a sample and layer are kept, nothing of the data. Threads may
     share it; a copy that is pickled into another process opens its own files.
 
+    Who `jumps` to another shard at every sample has more tars open, and the scores of all tables in memory.
     Raises VlmkitError for what can't be read at random: streams, URLs, compressed tars.
     """
 
-    def __init__(self, location: str) -> None:
-        locations = locate([location])
+    def __init__(self, location: str | list[Location], jumps: bool = False) -> None:
+        locations = locate([location]) if isinstance(location, str) else location
         _check_local(locations)
+        self._jumps = jumps
         self.source = "-".join(found.source for found in locations)
         self._shards = shard_inputs(locations)
         found = [find_layers(shard) for shard in self._shards]
@@ -87,8 +90,8 @@ class SampleIndex:
         self._open()
 
     def _open(self) -> None:
-        self._tar = lru_cache(maxsize=_OPEN)(OpenTar)
-        self._table = lru_cache(maxsize=_OPEN)(ScoreTable)
+        self._tar = lru_cache(maxsize=_OPEN_TO_JUMP if self._jumps else _OPEN)(OpenTar)
+        self._table = lru_cache(maxsize=None if self._jumps else _OPEN)(ScoreTable)
 
     def _read(self, path: str, layer: Layer, number: int) -> Sample:
         """What one layer has of a sample, with its row."""
@@ -117,9 +120,15 @@ def _all_layers(shards: list[ShardLayers], runs: list[int]) -> list[Layer]:
     ]
 
 
+def can_be_indexed(locations: list[Location]) -> bool:
+    """Whether all that lies there can be read at random."""
+    parts = [part for location in locations for part in (location, *location.overlays)]
+    paths = [shard.path for part in parts for shard in part.shards]
+    return not any(path == STREAM or "://" in path or path.endswith(_COMPRESSED) for path in paths)
+
+
 def _check_local(locations: list[Location]) -> None:
     for location in locations:
-        paths = [shard.path for part in (location, *location.overlays) for shard in part.shards]
-        if any(path == STREAM or "://" in path or path.endswith(_COMPRESSED) for path in paths):
+        if not can_be_indexed([location]):
             what = f"{location.text}: samples are read in another order, which needs plain tars on a local disk"
             raise VlmkitError(what, "write them to a folder first: vlmkit cat INPUT FOLDER")
