@@ -20,6 +20,14 @@ class Making:
     rekey: Annotated[
         bool, typer.Option("--rekey", help="New keys: number of shard and sample. The column source_key has the old.")
     ] = False
+    uniform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="jpg|png|webp",
+            help="One image format, and the same fields and names of json in every sample, as Hugging Face's loader "
+            "wants them. Pictures of that format keep their bytes.",
+        ),
+    ] = None
     embed_rows: Annotated[bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools.")] = (
         False
     )

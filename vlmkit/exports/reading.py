@@ -9,12 +9,12 @@ from pathlib import Path
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.flow import step_outcomes
 from vlmkit.jobs.inputs import ShardInput, shard_inputs
-from vlmkit.jobs.shard_store import RollingStore, ShardSize
+from vlmkit.jobs.shard_store import RollingStore, ShardSize, Wanted
 from vlmkit.jobs.step import Dropped, Keep, Kept, Outcome
 from vlmkit.mixture.index import SampleIndex, can_be_indexed
 from vlmkit.mixture.order import shuffled
 from vlmkit.shards.locations import Location, locate, shard_name
-from vlmkit.shards.sample import Sample
+from vlmkit.shards.sample import Row, Sample
 
 Look = Callable[[Sample], None]
 
@@ -25,7 +25,7 @@ class Reading:
     shuffle of all of them: samples are read at random, and memory holds some 50 bytes and the row of each.
 
     `tells_origin` writes into the rows where samples come from: `source_key` is SHARD/KEY, `source` the input's name if
-    there are several.
+    there are several. `only` picks members.
     """
 
     locations: list[Location]
@@ -33,6 +33,7 @@ class Reading:
     limit: int | None = None
     seed: int | None = None
     tells_origin: bool = False
+    only: Wanted | None = None
 
     def needs_copy(self, looks: bool) -> bool:
         """Whether what is read must be copied to a temporary folder before the first sample can be given."""
@@ -78,17 +79,19 @@ class Reading:
             yield Kept(sample)
 
     def _told(self, shards: list[ShardInput], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-        if not self.tells_origin:
-            return outcomes
         by_name = {shard.name: shard for shard in shards}
-        return (_with_origin(outcome, by_name[outcome.sample.shard]) for outcome in outcomes)
+        for outcome in outcomes:
+            if self.tells_origin:
+                outcome.sample.row |= _origin(outcome.sample, by_name[outcome.sample.shard])
+            if self.only is not None and isinstance(outcome, Kept):
+                outcome = Kept(outcome.sample.only(self.only))
+            yield outcome
 
 
-def _with_origin(outcome: Outcome, shard: ShardInput) -> Outcome:
-    key = outcome.sample.key.removeprefix(f"{shard.source}/") if shard.source else outcome.sample.key
+def _origin(sample: Sample, shard: ShardInput) -> Row:
+    key = sample.key.removeprefix(f"{shard.source}/") if shard.source else sample.key
     origin = {"source_key": key if shard.is_stream else f"{shard_name(shard.path)}/{key}"}
-    outcome.sample.row |= origin | ({"source": shard.source} if shard.source else {})
-    return outcome
+    return origin | ({"source": shard.source} if shard.source else {})
 
 
 def _show(look: Look, outcomes: Iterator[Outcome]) -> None:
