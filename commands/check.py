@@ -1,4 +1,4 @@
-"""vlmkit check: names every defect of a dataset, with its place."""
+"""vlmkit check: names every defect of a dataset, with its place; repairs what can be repaired."""
 
 import json
 import sys
@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from vlmkit.commands.shared import Sources, command
+from vlmkit.errors import VlmkitError
 
 
-@command(example="vlmkit check out/ > defects.txt   # status 3 if there are any")
+@command(example="vlmkit check out/ > defects.txt   # status 3 if there are any; --repair NEW/ mends them")
 def check(
     source: Sources,
     decode: Annotated[bool, typer.Option("--decode", help="Decode every picture to its last pixel.")] = False,
@@ -19,16 +20,42 @@ def check(
             "--webdataset/--no-webdataset", help="Read each tar with the webdataset library too, and compare."
         ),
     ] = True,
+    repair: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write a repaired dataset into this new folder, and name every mend in place of the defects.",
+        ),
+    ] = None,
+    rejects: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="With --repair: write the samples that are left out here.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --repair: start over in a folder that vlmkit made.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No notes and no summary.")] = False,
     json_line: Annotated[bool, typer.Option("--json", help="The summary as one JSON line on stderr.")] = False,
 ) -> int:
     """Name every defect of tars and tables, one a line: `path: offset N: member: what`.
 
     Status 0: clean. 3: there are defects. What may surprise but breaks nothing is noted on stderr, and counted.
+
+    With --repair whole samples are copied byte for byte; members of one sample that are not adjacent are brought
+    together; a key that comes again becomes KEY~1, KEY~2; links and strays are left out; damaged tails are cut; samples
+    whose pictures (with --decode to the last pixel), json or text can't be read are left out. Status 0: nothing is
+    lost. 3: a tail or samples are.
     """
     from vlmkit.inspection.check import Depth, check
     from vlmkit.inspection.folders import find
 
+    if repair is not None:
+        from vlmkit.inspection.repair import repair as write_repaired
+        from vlmkit.jobs.options import JobOptions
+
+        options = JobOptions(rejects=rejects, overwrite=overwrite, quiet=quiet, json=json_line)
+        return write_repaired(find(source), repair, decode, options, say=print)
+    if rejects is not None or overwrite:
+        raise VlmkitError("--rejects and --overwrite are for --repair", "give --repair a new folder, too")
     findings = check(find(source), Depth(decode, webdataset), say=print)
     if not quiet:
         for note in findings.notes.values():

@@ -73,3 +73,32 @@ def test_webdatasets_reading_is_compared_unless_told_not_to(vlmkit, write_tar, t
     path = write_tar(tmp_path / "a.tar", {"x/": {"hidden": b""}})
     assert vlmkit("check", path).out.decode() == f"{path}: offset 0: x/: a sample for webdataset only (hidden)\n"
     assert vlmkit("check", "--no-webdataset", path).out == b""
+
+
+def test_a_repair_names_its_mends_and_leaves_no_defects(check, write_tar, tmp_path):
+    path = write_tar(tmp_path / "in/a.tar", {"a": {"txt": b"1"}, "b": {"txt": b"2"}})
+    path.write_bytes(path.read_bytes()[:2048] * 2)  # no end marker, and all keys again
+    assert check(path).status == 3
+    done = check(path, "--repair", tmp_path / "out")
+    assert done.status == 0
+    assert done.out.decode().splitlines() == [
+        f"{path}: offset 4096: -: no end-of-archive marker: added",
+        f"{path}: offset 2048: a.txt: the key again: renamed to a~1",
+        f"{path}: offset 3072: b.txt: the key again: renamed to b~1",
+    ]
+    assert "2 the key again: renamed" in done.err
+    assert check(tmp_path / "out").status == 0
+    assert json.loads(check(path, "--repair", tmp_path / "out", "--quiet", "--json").err)["samples_out"] == 4
+
+
+def test_what_a_repair_cannot_save_gives_status_3(check, folder, tmp_path):
+    done = check(folder, "--repair", tmp_path / "out", "--rejects", tmp_path / "left", "--quiet")
+    assert (done.status, done.err) == (3, "")
+    assert done.out.endswith(b": its sample is left out\n")
+    assert (tmp_path / "left/00001.tar").exists()
+
+
+def test_rejects_are_for_repairs(check, folder, tmp_path):
+    done = check(folder, "--rejects", tmp_path / "left")
+    assert done.status == 1
+    assert done.err.startswith("vlmkit check: --rejects and --overwrite are for --repair")

@@ -70,10 +70,15 @@ def sample_defects(members: list[Found]) -> Iterator[tuple[Found, str]]:
         if member.field in first:
             yield member, f"field {member.field} twice in one sample, first at offset {first[member.field].offset}"
         first.setdefault(member.field, member)
-    numbered = next((member for field, member in first.items() if _NUMBERED.fullmatch(field)), None)
+    numbered = next((member for field, member in first.items() if is_numbered(field)), None)
     single = [field for field in first if field in IMAGE_FIELDS]
     if single and numbered is not None:
         yield numbered, f"a numbered image beside {single[0]}: readers take one or the other"
+
+
+def is_numbered(field: str) -> bool:
+    """Whether a field is one of several images, such as `0.jpg`."""
+    return _NUMBERED.fullmatch(field) is not None
 
 
 def sample_notes(members: list[Found]) -> Iterator[str]:
