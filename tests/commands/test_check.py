@@ -102,3 +102,20 @@ def test_rejects_are_for_repairs(check, folder, tmp_path):
     done = check(folder, "--rejects", tmp_path / "left")
     assert done.status == 1
     assert done.err.startswith("vlmkit check: --rejects and --overwrite are for --repair")
+
+
+def test_a_reader_is_asked_for_by_name(vlmkit, write_tar, picture, tmp_path):
+    samples = {f"{n}": {"jpg": picture("JPEG"), "txt": b""} for n in range(5)} | {"9": {"png": picture(), "txt": b""}}
+    path = write_tar(tmp_path / "a.tar", samples)
+    assert vlmkit("check", path).status == 0
+    assert vlmkit("check", path, "--for", "open_clip").status == 0
+    done = vlmkit("check", path, "--for", "hf")
+    assert done.status == 3
+    assert done.out.decode().endswith(": 9: dropped: png, which the first samples don't have; their jpg is None here\n")
+    summary, hint = done.err.splitlines()
+    assert summary.startswith("vlmkit check: 1 defect in 1 file; 1 shard, 6 samples, ")
+    assert hint.startswith("  vlmkit cat --uniform ")
+    assert vlmkit("check", path, "--for", "tar").err.startswith(
+        "vlmkit check: --for tar: no such reader\n  --for takes"
+    )
+    assert vlmkit("check", path, "--for", "hf", "--repair", tmp_path / "out").status == 1

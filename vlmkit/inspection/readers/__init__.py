@@ -1,0 +1,1 @@
+"""Other people's readers of tar shards: what each would refuse, change or silently drop, in its own terms."""
