@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,7 @@ from vlmkit.commands.shared import Sources, command
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vlmkit.inspection.report import Section
+    from vlmkit.inspection.report import Bars, Section
     from vlmkit.shards.locations import Location
 
 
@@ -23,12 +25,17 @@ def stats(
     scan: Annotated[
         bool, typer.Option("--scan", help="Read every sample, also where sidecars tell the counts.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all of it, with charts, as one page for a browser.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> int:
-    """Show what is in a dataset: samples, fields, reasons, scores; of several datasets a table of them.
+    """Show what is in a dataset: samples, fields, reasons; sizes, lengths and scores with histograms and quantiles. Of
+    several datasets: a table of them.
 
     Tables, stats, manifests, and the indexes of img2dataset, open_clip and Energon are believed; without any of them,
-    and with --scan, the tars are read. `vlmkit check` tells whether they agree.
+    and with --scan, the tars are read. Sizes and lengths are those of the first 1,000 samples, with --scan of all.
+    `vlmkit check` tells whether sidecars and tars agree.
     """
     from vlmkit.inspection.folders import find
     from vlmkit.inspection.report import closing_table, sections
@@ -38,12 +45,16 @@ def stats(
     if lineage:
         _print_lineage(locations, as_json)
         return 0
-    one_line = (table or len(locations) > 1) and not as_json
+    one_line = (table or len(locations) > 1) and not as_json and html is None
     found = [stats_of(location, deep=not one_line, scan=scan) for location in locations]
+    if html is not None:
+        from vlmkit.inspection.stats_page import write_stats_page
+
+        write_stats_page(found, html)
     if as_json:
         print(json.dumps({"datasets": [stats.as_json() for stats in found]}))
-    else:
-        _print_sections([closing_table(found)] if one_line else sections(found[0]))
+    elif html is None:
+        _print_sections([closing_table(found)] if one_line else sections(found[0], _bars()))
     return 3 if any(stats.damaged for stats in found) else 0
 
 
@@ -59,6 +70,14 @@ def _print_lineage(locations: "list[Location]", as_json: bool) -> None:
             print(name)
         for line in lineage_lines(steps):
             print(line)
+
+
+def _bars() -> "Bars":
+    """Blocks on a terminal that can show them; the names and numbers beside them take about 58 columns."""
+    from vlmkit.inspection.report import Bars
+
+    blocks = sys.stdout.isatty() and sys.stdout.encoding.lower().startswith("utf")
+    return Bars(max(10, min(30, shutil.get_terminal_size().columns - 58)), plain=not blocks)
 
 
 def _print_sections(sections: "Iterable[Section]") -> None:

@@ -73,9 +73,10 @@ def test_the_commands_run_out_of_the_wheel(archives, tmp_path):
     assert done.stdout.startswith(f"{tmp_path}/vlmkit/commands/filter.py\nUsage: vlmkit filter")
 
 
-def test_the_report_page_is_found_in_the_wheel(archives):
+def test_the_pages_are_found_in_the_wheel(archives):
+    """Templates and what they take in are package data."""
     with zipfile.ZipFile(archives[1]) as wheel:
         pages = [name for name in wheel.namelist() if name.endswith(".html")]
-    assert pages, "the report's template is package data"
-    with zipfile.ZipFile(archives[1]) as wheel:
-        assert b"<html" in wheel.read(pages[0])
+        assert {"vlmkit/jobs/report/page.html", "vlmkit/inspection/stats.html"} <= set(pages)
+        assert all(b"<html" in wheel.read(page) for page in pages)
+        assert {"vlmkit/jobs/report/parts.jinja", "vlmkit/jobs/report/style.css"} <= set(wheel.namelist())

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmkit.errors import VlmkitError
-from vlmkit.inspection.columns import Numbers, Words, table_columns
+from vlmkit.inspection.columns import QUANTILES, table_columns
+from vlmkit.jobs.report.frequencies import Frequencies, Frequency
 
 
 def write(path, **columns):
@@ -22,22 +23,30 @@ def test_numbers_have_exact_quantiles_over_all_tables(tmp_path):
         write(tmp_path / "b.parquet", key=["k"] * 6, score=pa.array([5, 6, 7, 8, 10, math.nan], pa.float32())),
         write(tmp_path / "c.parquet", key=["k"]),  # has no such column
     ]
-    numbers, words = table_columns(tables)
-    assert numbers == [Numbers("score", 10, 3, 0, 0.9, 4.5, 8.2, 10)]
+    (score,), words = table_columns(tables)
+    assert (score.name, score.histogram.known, score.histogram.missing) == ("score", 10, 3)
+    assert (score.histogram.least, score.histogram.median, score.histogram.most) == (0, 4.5, 10)
+    assert score.quantiles == pytest.approx([0.09, 0.45, 2.25, 4.5, 6.75, 9.1, 9.82])
+    assert [rank for rank, _ in score.ranks] == ["1%", "5%", "25%", "50%", "75%", "95%", "99%"]
+    told = score.as_json()
+    assert (told["count"], told["p25"], told["median"]) == (10, 2.25, 4.5)
+    assert sum(count for _, _, count in told["histogram"]) == 10
+    assert len(score.quantiles) == len(QUANTILES)
     assert words == []
 
 
 def test_words_have_their_most_frequent_values(tmp_path):
-    skills = ["color"] * 4 + ["shape"] * 3 + list("abcd") + [None]
+    skills = ["color"] * 5 + ["shape"] * 3 + list("abc") + [None]
     table = write(tmp_path / "a.parquet", skill=skills, same=[True] * 11 + [None])
     _, words = table_columns([table])
-    assert words[0] == Words("skill", 11, 1, 6, (("color", 4), ("shape", 3), ("a", 1), ("b", 1), ("c", 1)))
-    assert words[1] == Words("same", 11, 1, 1, (("true", 11),))
+    top = [("color", 5), ("shape", 3), ("a", 1), ("b", 1), ("c", 1)]
+    assert words[0] == Frequencies("skill", 11, 1, 5, tuple(Frequency(word, count, 0) for word, count in top))
+    assert words[1] == Frequencies("same", 11, 1, 1, (Frequency("true", 11, 0),))
 
 
 def test_names_are_not_counted_one_by_one(tmp_path):
     table = write(tmp_path / "a.parquet", url=[f"u{n}" for n in range(50)])
-    assert table_columns([table])[1] == [Words("url", 50, 0, 50, ())]
+    assert table_columns([table])[1] == [Frequencies("url", 50, 0, 50, ())]
 
 
 def test_what_says_which_sample_it_is_or_what_became_of_it_is_left_out(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from vlmkit.errors import VlmkitError
 from vlmkit.inspection.folders import find
 from vlmkit.inspection.lineage import lineage_lines, lineage_of
-from vlmkit.inspection.report import closing_table, sections
+from vlmkit.inspection.report import Bars, closing_table, sections
 from vlmkit.inspection.stats import stats_of
 
 
@@ -38,9 +38,12 @@ def test_a_dataset_of_vlmkits_is_known_from_its_sidecars(made):
         ("kept", "72", "60.0%"),
     ]
     words = next(column for column in found.numbers if column.name == "words")
-    assert (words.count, words.missing, words.min, words.median, words.max) == (120, 0, 1, 3, 5)
-    height = next(column for column in found.numbers if column.name == "height")
-    assert (height.count, height.missing, height.max) == (72, 48, 30)  # measured only of what had words enough
+    chart = words.histogram
+    assert (chart.known, chart.missing, chart.least, chart.median, chart.most) == (120, 0, 1, 3, 5)
+    assert words.quantiles == (1, 1, 2, 3, 4, 5, 5)
+    assert [(bin.low, bin.kept, bin.dropped) for bin in chart.bins][:3] == [(1, 0, 24), (2, 0, 24), (3, 24, 0)]
+    height = next(column for column in found.numbers if column.name == "height").histogram
+    assert (height.known, height.missing, height.most) == (72, 48, 30)  # measured only of what had words enough
 
 
 def test_only_the_first_samples_are_opened_where_the_number_is_known(made, monkeypatch):
@@ -61,7 +64,7 @@ def test_a_stream_carries_its_rows_and_its_history(made):
     found = stats(made / "stream.tar")
     assert (found.samples, found.last.samples_in, found.last.reasons) == (72, 120, {"words >= 3": 48})
     (words,) = found.numbers
-    assert (words.name, words.count, words.min) == ("words", 72, 3)
+    assert (words.name, words.histogram.known, words.histogram.least) == ("words", 72, 3)
 
 
 def test_kinds_of_pictures_and_types_in_json(pack, picture, tmp_path):
@@ -145,3 +148,49 @@ def test_lineage_of_a_stream_under_a_name(made):
 def test_what_is_not_vlmkits_has_no_lineage(made):
     with pytest.raises(VlmkitError, match="has no history"):
         lineage_of(find([str(made / "raw")])[0])
+
+
+def measures(found):
+    return {
+        column.name: (column.histogram.known, column.histogram.least, column.histogram.most)
+        for column in found.measured
+    }
+
+
+def test_sizes_and_lengths_are_measured(pack, picture, tmp_path):
+    messages = [{"role": "user", "content": "three little words"}, {"role": "assistant", "content": "yes"}]
+    members = [("a.jpg", picture("JPEG", (40, 30))), ("a.txt", "zwei W\u00f6rter".encode())]
+    members += [
+        ("b.0.png", picture("PNG", (8, 9))),
+        ("b.1.png", b"?"),
+        ("b.json", json.dumps({"messages": messages}).encode()),
+    ]
+    assert measures(stats(pack(tmp_path / "a.tar", members))) == {
+        "bytes": (2, 2560, 3072),
+        "images": (2, 1, 2),
+        "image bytes": (2, len(picture("PNG", (8, 9))), len(picture("JPEG", (40, 30)))),
+        "image width": (2, 8, 40),
+        "image height": (2, 9, 30),
+        "text words": (2, 2, 4),
+        "text characters": (2, 11, 22),
+        "message turns": (1, 2, 2),
+    }
+
+
+def test_with_scan_every_sample_is_measured(made, monkeypatch):
+    monkeypatch.setattr("vlmkit.inspection.stats.LOOKED_AT", 30)
+    first = stats(made / "clean")
+    assert {count for count, _, _ in measures(first).values()} == {30}
+    assert "image width" not in measures(first)  # the rows tell it of all
+    every = stats(made / "clean", scan=True)
+    assert {count for count, _, _ in measures(every).values()} == {72}
+    assert measures(every)["image width"] == (72, 40, 40)
+    assert [s.title for s in sections(first) if s.title.startswith("Samples")] == ["Samples, in the first 30 samples"]
+    assert not stats(made / "clean", deep=False).measured
+
+
+@pytest.mark.parametrize(("plain", "drawn"), [(False, " \u2581\u2584\u2588"), (True, " .=@")])
+def test_bars_show_what_is_little_and_fit_their_width(plain, drawn):
+    assert Bars(plain=plain).of([0, 1, 50, 100]) == drawn
+    assert len(Bars(10, plain).of(range(1, 31))) == 10
+    assert Bars(10, plain).of([0, 0, 0] * 9 + [0, 0, 9])[-1] == drawn[-1]

@@ -5,13 +5,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vlmkit.inspection.columns import Numbers, Words
+from vlmkit.inspection.columns import QUANTILES, Numbers
 from vlmkit.inspection.findings import printable
-from vlmkit.inspection.look import LOOKED_AT, Look
+from vlmkit.inspection.look import Look
 from vlmkit.inspection.stats import Stats
+from vlmkit.jobs.report.frequencies import Frequencies
 
 _NAMES_SHOWN = 40
 _REASONS_IN_A_LINE = 3
+_WORDS_IN_A_LINE = 5
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_PLAIN = " .:-=+*#@"  # as many: the lowest that is not nothing, to the highest
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,30 @@ class Section:
     right: frozenset[int] = frozenset()
 
 
-def sections(stats: Stats) -> Iterator[Section]:
+@dataclass(frozen=True)
+class Bars:
+    """How histograms are drawn in one line: at most `width` columns, in block characters or, `plain`, in ASCII."""
+
+    width: int = 30
+    plain: bool = False
+
+    def of(self, counts: Sequence[int]) -> str:
+        """One character a bin, or for several bins if there are more than columns; what is not empty shows."""
+        each = -(-len(counts) // self.width)
+        sums = [sum(counts[start : start + each]) for start in range(0, len(counts), each)]
+        levels = _PLAIN if self.plain else _BLOCKS
+        return "".join(levels[-(-count * (len(levels) - 1) // max(sums))] for count in sums)
+
+
+def sections(stats: Stats, bars: Bars = Bars()) -> Iterator[Section]:
     """Everything about one dataset."""
     yield Section(printable(stats.name), list(_overview(stats)))
     if stats.last is not None and stats.last.samples_in:
         yield _funnel(stats)
     if stats.seen is not None:
         yield from _contents(stats.seen)
-    if stats.numbers:
-        yield _number_section(stats.numbers)
+        yield from _number_sections(f"Samples{_which(stats.seen)}", stats.measured, bars)
+    yield from _number_sections("Numbers in the rows, those of dropped samples too", stats.numbers, bars)
     if stats.words:
         yield _word_section(stats.words)
 
@@ -69,10 +88,14 @@ def _funnel(stats: Stats) -> Section:
     return Section("Seen and kept", rows, right=frozenset((1, 2)))
 
 
+def _which(seen: Look) -> str:
+    """Of which samples that is told which had to be opened."""
+    return "" if seen.whole and seen.opened == seen.samples else f", in the first {seen.opened:,} samples"
+
+
 def _contents(seen: Look) -> Iterator[Section]:
-    first = f", in the first {LOOKED_AT:,} samples"
-    which = "" if seen.whole else first
-    opened = first if seen.samples > LOOKED_AT or not seen.whole else ""
+    which = "" if seen.whole else f", in the first {seen.samples:,} samples"
+    opened = _which(seen)
     if seen.fields:
         yield Section(f"Fields{which}", _counted(seen.fields), right=frozenset((1,)))
     if seen.kinds:
@@ -93,30 +116,36 @@ def _counted(counts: Counter[str]) -> list[tuple[str, ...]]:
     return [(printable(name), f"{count:,}") for name, count in counts.most_common()]
 
 
-def _number_section(columns: Sequence[Numbers]) -> Section:
-    header = ("", "count", "missing", "min", "p10", "median", "p90", "max")
-    rows = [
-        (
-            printable(column.name),
-            f"{column.count:,}",
-            f"{column.missing:,}",
-            *map(_number, (column.min, column.p10, column.median, column.p90, column.max)),
-        )
-        for column in columns
-    ]
-    return Section("Numbers in the rows, those of dropped samples too", rows, header, frozenset(range(1, 8)))
+def _number_sections(title: str, columns: Sequence[Numbers], bars: Bars) -> Iterator[Section]:
+    """Two tables, so that both fit into 80 columns: how the values are spread, and their quantiles."""
+    if not columns:
+        return
+    drawn = []
+    for column in columns:
+        chart = column.histogram
+        shape = bars.of([bin.kept + bin.dropped for bin in chart.bins])
+        counts = (f"{chart.known:,}", f"{chart.missing:,}")
+        drawn.append((printable(column.name), _number(chart.least), shape, _number(chart.most), *counts))
+    yield Section(title, drawn, ("", "least", "", "most", "count", "missing"), frozenset((1, 4, 5)))
+    ranks = tuple(f"{100 * share:.0f}%" for share in QUANTILES)
+    rows = [(printable(column.name), *map(_number, column.quantiles)) for column in columns]
+    yield Section("", rows, ("", *ranks), frozenset(range(1, len(ranks) + 1)))
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e7 else f"{value:.4g}"
+    """At most nine characters, mostly seven."""
+    if 1000 <= abs(value) < 1e7 or (value.is_integer() and abs(value) < 1e7):
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if 1e-3 <= abs(value) < 1000 else f"{value:.3g}"
 
 
-def _word_section(columns: Sequence[Words]) -> Section:
+def _word_section(columns: Sequence[Frequencies]) -> Section:
     header = ("", "count", "missing", "distinct", "most frequent")
     rows = []
     for column in columns:
-        top = ", ".join(f"{printable(value)} {count:,}" for value, count in column.top)
-        numbers = (f"{column.count:,}", f"{column.missing:,}", f"{column.distinct:,}")
+        shown = column.top[:_WORDS_IN_A_LINE]
+        top = ", ".join(f"{printable(value.text)} {value.kept + value.dropped:,}" for value in shown)
+        numbers = (f"{column.known:,}", f"{column.missing:,}", f"{column.distinct:,}")
         rows.append((printable(column.name), *numbers, top))
     return Section("Words in the rows, those of dropped samples too", rows, header, frozenset((1, 2, 3)))
 

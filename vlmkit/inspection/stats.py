@@ -8,12 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vlmkit.errors import VlmkitError
-from vlmkit.inspection.columns import Numbers, Words, table_columns
+from vlmkit.inspection.columns import Numbers, table_columns
 from vlmkit.inspection.folders import Unfinished, unfinished
 from vlmkit.inspection.known import Known, count_notes, known_counts
-from vlmkit.inspection.look import LOOKED_AT, Look, RowFile, look
+from vlmkit.inspection.look import LOOKED_AT, Look, Measures, RowFile, look
 from vlmkit.jobs.inputs import shard_inputs
 from vlmkit.jobs.manifest import history
+from vlmkit.jobs.report.frequencies import Frequencies
 from vlmkit.jobs.report.stages import Stage
 from vlmkit.shards.dataset import stats_path, table_path
 from vlmkit.shards.locations import Location, shard_name
@@ -23,7 +24,8 @@ from vlmkit.tables.rows import score_columns
 @dataclass(frozen=True)
 class Stats:
     """`source` says where the number of samples comes from; `last` is the command that made them, as far as known;
-    `seen` is what a look at samples gave, if there was one. The columns are those of the rows, of dropped samples too.
+    `seen` is what a look at samples gave, if there was one, and `measured` sizes and lengths of those that it opened.
+    The columns are those of the rows, of dropped samples too.
     """
 
     name: str
@@ -37,8 +39,9 @@ class Stats:
     unfinished: Unfinished | None
     history: Sequence[Mapping[str, Any]]
     seen: Look | None = None
+    measured: Sequence[Numbers] = ()
     numbers: Sequence[Numbers] = ()
-    words: Sequence[Words] = ()
+    words: Sequence[Frequencies] = ()
 
     @property
     def damaged(self) -> bool:
@@ -55,15 +58,17 @@ class Stats:
             "samples": self.samples,
             "source": self.source,
         }
-        columns = {column.name: asdict(column) for column in self.numbers}
+        columns = {column.name: column.as_json() for column in self.numbers}
         columns |= {column.name: asdict(column) for column in self.words}
+        measured = {"measured": {column.name: column.as_json() for column in self.measured}}
         rest = {"columns": columns, "unfinished": left, "notes": list(self.notes), "history": list(self.history)}
-        return {**plain, **last, "seconds": self.seconds, **seen, **rest}
+        return {**plain, **last, "seconds": self.seconds, **seen, **measured, **rest}
 
 
 def stats_of(location: Location, deep: bool = True, scan: bool = False) -> Stats:
     """`deep` looks at the first 1,000 samples and at the columns of the rows; `scan` reads every sample, which is
-    done in any case where no sidecar tells how many there are. Raises VlmkitError if nothing can be read."""
+    done in any case where no sidecar tells how many there are, and looks into each. Raises VlmkitError if nothing can
+    be read."""
     work = unfinished(location.folder)
     if work is not None:
         location = _committed(location)
@@ -72,14 +77,16 @@ def stats_of(location: Location, deep: bool = True, scan: bool = False) -> Stats
         known = Known(0, "nothing is committed")
     tables = _tables(location)
     with TemporaryDirectory() as folder:
-        rows = RowFile(Path(folder))
+        rows, measures = RowFile(Path(folder)), Measures(Path(folder)) if deep else None
         seen = None
         if known is None:
-            seen = look(shard_inputs([location]), None if tables else rows)
+            opened = None if scan else LOOKED_AT
+            seen = look(shard_inputs([location]), None if tables else rows, None, measures, opened)
             known = _scanned(location, seen)
         elif deep and work is None:
-            seen = look(shard_inputs([location]), limit=LOOKED_AT)
+            seen = look(shard_inputs([location]), None, LOOKED_AT, measures)
         numbers, words = table_columns(tables or rows.tables) if deep else ([], [])
+        measured, _ = table_columns(measures.tables if measures else [])
     return Stats(
         name=location.text,
         shards=len(location.shards),
@@ -92,9 +99,16 @@ def stats_of(location: Location, deep: bool = True, scan: bool = False) -> Stats
         unfinished=work,
         history=[*history([location]), *(seen.counts.earlier if seen else [])],
         seen=seen,
+        measured=_not_in_rows(measured, numbers) if seen and not seen.whole else measured,
         numbers=numbers,
         words=words,
     )
+
+
+def _not_in_rows(measured: list[Numbers], numbers: list[Numbers]) -> list[Numbers]:
+    """What the rows tell of every sample need not be told of the first ones."""
+    told = {column.name for column in numbers}
+    return [column for column in measured if not (column.name.startswith("image ") and column.name[6:] in told)]
 
 
 def _committed(location: Location) -> Location:

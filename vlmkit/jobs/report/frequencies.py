@@ -35,7 +35,7 @@ class Frequencies:
 
 def frequencies(rows: Any, name: str) -> Frequencies | None:
     """The most frequent values in one column of a duckdb relation that has `kept` too; None if no row has one."""
-    values = rows.project(f"kept IS NOT FALSE AS kept, left({quoted(name)}, {_CHARACTERS}) AS value")
+    values = rows.project(f"kept IS NOT FALSE AS kept, left({quoted(name)}::VARCHAR, {_CHARACTERS}) AS value")
     known, every, distinct = values.aggregate("count(value), count(*), approx_count_distinct(value)").fetchall()[0]
     if not known:
         return None

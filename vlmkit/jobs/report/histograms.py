@@ -93,7 +93,9 @@ class Histogram:
 def histogram(rows: Any, name: str, thresholds: Sequence[Threshold] = ()) -> Histogram | None:
     """The histogram of one column of a duckdb relation that has `kept` too; None if no row has a finite number."""
     column = quoted(name)
-    values = rows.project(f"kept IS NOT FALSE AS kept, CASE WHEN isfinite({column}) THEN {column}::DOUBLE END AS value")
+    values = rows.project(
+        f"kept IS NOT FALSE AS kept, CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END AS value"
+    )
     known, every, whole, least, most, quantiles = values.aggregate(
         "count(value), count(*), bool_and(value = floor(value)), min(value), max(value), "
         f"reservoir_quantile(value, [{_TAIL}, 0.5, {1 - _TAIL}])"
