@@ -27,7 +27,7 @@ def run(
     dev_samples: Annotated[int, typer.Option(min=1, help="Questions of the diagnosis.")] = 2000,
     test_samples: Annotated[int, typer.Option(min=1, help="Questions of the decision.")] = 2000,
     lr: Annotated[float | None, typer.Option(help="Learning rate. Default: that of vlmkit train.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples of a training step.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples of a training step.")] = 32,
     seed: Annotated[int, typer.Option(help="Of subsets, mixtures, training and tests.")] = 0,
     device: Device = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No words while it runs, and no closing table.")] = False,
