@@ -23,6 +23,7 @@ COMMANDS = (
     "cat",
     "check",
     "stats",
+    "view",
     "compare",
 )
 ENTRY_POINTS = "vlmkit.commands"  # other packages' commands: looked up only for an unknown name or the full list
