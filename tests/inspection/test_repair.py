@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tarfile
 
 import pytest
@@ -244,3 +245,41 @@ def test_a_safe_key_is_safe_and_stays(key):
     assert not safe.startswith("/")
     assert ".." not in safe.split("/")
     assert safe.isprintable()
+
+
+def _mutated(seed, jpeg):
+    """A tar of odd names, kinds and orders, with bytes overwritten, cut off, repeated, and zeros in the middle."""
+    chance, file = random.Random(seed), io.BytesIO()
+    contents = {"jpg": jpeg, "0.jpg": jpeg, "json": b"{}", "vlmkit.json": b"{}", "txt": b"7", "TXT": b"7", "cls": b"7"}
+    with tarfile.open(fileobj=file, mode="w", format=chance.choice([tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT])) as tar:
+        for _ in range(chance.randrange(1, 12)):
+            folder = chance.choice(["", "", "a/", "../", "/", "__x__/", "\u00e9" * 60 + "/"])
+            field = chance.choice(list(contents))
+            info = tarfile.TarInfo(f"{folder}{chance.randrange(3)}.{field}")
+            info.type = chance.choice([tarfile.REGTYPE] * 9 + [tarfile.SYMTYPE])
+            info.size = len(contents[field]) if info.isreg() else 0
+            tar.addfile(info, io.BytesIO(contents[field]))
+    data = bytearray(file.getvalue())
+    for _ in range(chance.randrange(3)):
+        place = 512 * chance.randrange(len(data) // 512)
+        kind = chance.randrange(4)
+        if kind == 0:
+            data[chance.randrange(min(len(data), 6000))] = chance.randrange(256)
+        elif kind == 1:
+            del data[place + chance.randrange(512) :]
+        elif kind == 2:
+            data[place:place] = bytes(512)
+        else:
+            data += data[:place]
+        data = data or bytearray(512)
+    return bytes(data)
+
+
+def test_mutated_tars_are_repaired(inspect, picture, tmp_path):
+    """`inspect` cross-reads with webdataset, too."""
+    jpeg = picture("JPEG")
+    for seed in range(60):
+        path, out = tmp_path / "a.tar", tmp_path / f"out{seed}"
+        path.write_bytes(_mutated(seed, jpeg))
+        assert repair(find([str(path)]), str(out), False, JobOptions(quiet=True), lambda finding: None) in (0, 3)
+        assert [str(found) for found in inspect(out, webdataset=True)[0]] == [], seed

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -50,12 +51,23 @@ def test_a_condition_sees_rows_verdicts_and_json(made):
         keys(made / "clean", where="skill > 1 AND skill + 1 = 2")
 
 
-def test_rejects_are_found_by_the_manifest(made):
+def test_rejects_are_found_by_the_plan(made):
     _, rejects = with_rejects(find([str(made / "clean")]))
     assert rejects.folder.resolve() == (made / "rejects").resolve()
     assert {card.fate for card in draw(rejects, Choice()).cards} == {"words >= 3"}
     assert len(with_rejects(find([str(made / "raw")]))) == 1
+    assert len(with_rejects(find([str(made / "none")]))) == 1
     assert len(with_rejects(find([str(made / "clean"), str(made / "raw")]))) == 2
+
+
+def test_a_plan_that_names_someone_elses_folder_is_not_believed(made, tmp_path):
+    shutil.copytree(made / "clean", tmp_path / "clean")
+    plan = json.loads((tmp_path / "clean/.vlmkit/plan.json").read_text())
+    plan["options"]["rejects"] = str(made / "rejects")
+    assert len(with_rejects(find([str(tmp_path / "clean")]))) == 2
+    plan["options"]["rejects"] = str(made / "raw")
+    (tmp_path / "clean/.vlmkit/plan.json").write_text(json.dumps(plan))
+    assert len(with_rejects(find([str(tmp_path / "clean")]))) == 1
 
 
 def test_a_stream_under_a_name_has_its_rows_and_an_overlay_its_reasons(made):

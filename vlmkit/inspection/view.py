@@ -14,8 +14,8 @@ from vlmkit.inspection.known import known_counts
 from vlmkit.inspection.tables import table_beside
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.inputs import read_shard, shard_inputs
+from vlmkit.jobs.plan import existing_plan
 from vlmkit.jobs.step import Dropped, chunks
-from vlmkit.shards.dataset import manifest_path, read_json
 from vlmkit.shards.locations import Location, locate, open_shard
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Row, Sample
@@ -53,11 +53,11 @@ class Drawn:
 
 def with_rejects(locations: list[Location]) -> list[Location]:
     """One dataset with the folder where its dropped samples are, if there is one; several as they are."""
-    if len(locations) != 1 or locations[0].folder is None:
-        return locations
-    manifest = read_json(manifest_path(locations[0].folder)) or {}
-    rejects = (manifest.get("options") or {}).get("rejects")
-    if not isinstance(rejects, str) or not (Path(rejects).exists() and Path(rejects) != locations[0].folder):
+    folder = locations[0].folder if len(locations) == 1 else None
+    plan = existing_plan(folder) if folder is not None else None
+    rejects = plan.options.get("rejects") if plan is not None else None
+    # The folder must say itself that it is part of this dataset: a manifest from elsewhere names whatever it likes.
+    if not isinstance(rejects, str) or Path(rejects) == folder or existing_plan(Path(rejects)) != plan:
         return locations
     inside = os.path.relpath(rejects)
     return [*locations, *locate([rejects if inside.startswith("..") else inside])]

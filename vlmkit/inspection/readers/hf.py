@@ -5,18 +5,16 @@ samples of the first tar. Fields and json names that come later are dropped with
 refused or, where a type can be made to fit, changed. npy, msgpack and other binary fields are not looked into.
 """
 
-import json
 from typing import Any
 
 from vlmkit.inspection.findings import Findings
 from vlmkit.inspection.readers.arrow_types import departures, inferred
+from vlmkit.inspection.readers.decoders import decoded
 from vlmkit.inspection.readers.reader import Group, Reader
 from vlmkit.inspection.walk import Found
 from vlmkit.shards.locations import Location
 
 _FIRST = 5  # NUM_EXAMPLES_FOR_FEATURES_INFERENCE
-_TEXTS = ("txt", "text", "transcript")
-_NUMBERS = ("cls", "cls2", "index", "inx", "id")
 _UNREADABLE = object()
 
 
@@ -63,16 +61,11 @@ class HuggingFace(Reader):
     def value(self, member: Found, name: str) -> Any:
         kind = name.rpartition(".")[2].lower()
         try:
-            if kind in _TEXTS:
-                str(member.data, "utf-8")
-            elif kind in _NUMBERS:
-                int(bytes(member.data))
-            elif kind in ("json", "jsn"):
-                return json.loads(bytes(member.data))
+            value = decoded(kind, member.data)
         except (ValueError, RecursionError) as error:
             self.defect(member.offset, member.name, f"refused: {type(error).__name__}: {error}")
             return _UNREADABLE
-        return None
+        return value if isinstance(value, dict | list) else None  # json alone has a type that depends on what it says
 
     def finish(self, location: Location) -> None:
         if location.folder is not None and any(location.folder.glob("*.parquet")):

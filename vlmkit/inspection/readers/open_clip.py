@@ -5,12 +5,12 @@ jpeg or webp, decodes every field by webdataset's decoders, and passes over a sa
 """
 
 import ast
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from vlmkit.inspection.findings import Findings
+from vlmkit.inspection.readers.decoders import decoded
 from vlmkit.inspection.readers.reader import Group, Reader
 from vlmkit.inspection.rules import judge_content
 from vlmkit.inspection.walk import Found
@@ -18,8 +18,6 @@ from vlmkit.shards.dataset import read_json
 from vlmkit.shards.locations import Location
 
 IMAGES = ("jpg", "png", "jpeg", "webp")
-_TEXTS = ("txt", "text", "transcript")
-_NUMBERS = ("cls", "cls2", "index", "inx", "id")
 _PICKLES = ("pyd", "pickle")
 
 
@@ -57,12 +55,7 @@ class OpenClip(Reader):
         if kind in _PICKLES:
             self.note(member.offset, member.name, "unpickled by the decoder: code that it holds is run")
         try:
-            if kind in _TEXTS:
-                str(member.data, "utf-8")
-            elif kind in _NUMBERS:
-                int(bytes(member.data))
-            elif kind in ("json", "jsn"):
-                json.loads(bytes(member.data))
+            decoded(kind, member.data)
         except (ValueError, RecursionError) as error:
             return f"{name} can't be decoded ({type(error).__name__}: {error})"
         if kind in IMAGES:
