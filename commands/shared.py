@@ -1,5 +1,6 @@
 """What all commands share: the options of a job, and how a command ends."""
 
+import errno
 import inspect
 import os
 import signal
@@ -34,6 +35,13 @@ Device = Annotated[
     str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. Default: the best there is.")
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Pictures or texts that a model sees at once.")]
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there, or have the quota raised,",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+}
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,10 @@ def exit_status(function: Callable[..., int], values: dict[str, Any], name: str)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
         return 128 + signal.SIGPIPE
     except OSError as error:  # a full disk, a missing permission: not a bug of ours
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"vlmkit {name}: {where}{error.strerror or error}", file=sys.stderr)
-        print("  mend that and run the same command again: it goes on from here", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"vlmkit {name}: {error.strerror or error}{where}", file=sys.stderr)
+        remedy = _REMEDIES.get(error.errno or 0, "mend that")
+        print(f"  {remedy} and run the same command again: it goes on from what is whole", file=sys.stderr)
         return VlmkitError.status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

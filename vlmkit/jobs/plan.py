@@ -20,10 +20,12 @@ from vlmkit.shards.dataset import (
     plan_path,
     read_json,
     stats_path,
+    sweep_orphans,
     table_path,
     tar_path,
     temporary_path,
 )
+from vlmkit.shards.disk import Naming
 from vlmkit.shards.locations import STREAM, shard_name
 
 _NUMBERED = re.compile(r"\d{5,}(\.tar|\.parquet|_stats\.json)")
@@ -66,7 +68,9 @@ def freeze(plan: Plan, folder: Path, overwrite: bool = False) -> Plan:
     if not plan_path(folder).exists():
         if not cleared:  # else what is left in it is other people's, and stays
             _check_empty(folder)
-        _publish(plan, folder)
+        with Naming(plan_path(folder)):
+            _publish(plan, folder)
+    sweep_orphans(folder)
     there = read_json(plan_path(folder)) or {}
     _check_same(there, plan.as_json(), folder)
     return Plan.from_json(there)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.shards.dataset import committed, numbered_shard, stats_path, table_path, tar_path, write_json
+from vlmkit.shards.disk import NamedTarWriter
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.writer import TarWriter
@@ -90,7 +91,8 @@ class ShardStore:
         self._files.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
     def _open(self) -> TarWriter:
-        self._tar = TarWriter(self._files.enter_context(committed(tar_path(self._folder, self.shard), self._folder)))
+        path = tar_path(self._folder, self.shard)
+        self._tar = NamedTarWriter(self._files.enter_context(committed(path, self._folder)), path)
         return self._tar
 
     def _as_written(self, sample: Sample) -> Sample:

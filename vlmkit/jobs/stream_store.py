@@ -1,6 +1,5 @@
 """Stores samples as one tar stream, rows inside: on standard output, or in a file that is a stream under a name."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +9,12 @@ from typing import Any, BinaryIO
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.shard_store import SAMPLES_PER_SHARD, Wanted
-from vlmkit.shards.dataset import renamed_when_whole
+from vlmkit.shards.dataset import renamed_when_whole, temporary_beside
+from vlmkit.shards.disk import NamedTarWriter
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM
 from vlmkit.shards.reader import STREAM_BEGIN, STREAM_END
 from vlmkit.shards.sample import Row, Sample, dump_json
-from vlmkit.shards.writer import TarWriter
 from vlmkit.tables.rows import without_verdict
 
 
@@ -33,7 +32,7 @@ class StreamStore:
         verdicts: bool = False,
         rekey: bool = False,
     ) -> None:
-        self._tar = TarWriter(file)
+        self._tar = NamedTarWriter(file, "standard output" if file is sys.stdout.buffer else file.name)
         self._history = history
         self._only = only
         self._verdicts = verdicts
@@ -86,8 +85,7 @@ def stream_target(target: str) -> Iterator[BinaryIO]:
     """Standard output, or a tar that appears under its name when it is whole."""
     if target != STREAM:
         final = Path(target)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with renamed_when_whole(final.with_name(f".{final.name}.{os.getpid()}"), final) as file:
+        with renamed_when_whole(temporary_beside(final), final) as file:
             yield file
     elif sys.stdout.isatty():
         raise VlmkitError("a tar is not written to a terminal", "pipe it into a command, or name a folder or x.tar")

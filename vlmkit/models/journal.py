@@ -6,6 +6,8 @@ import threading
 import uuid
 from pathlib import Path
 
+from vlmkit.shards.disk import Naming
+
 
 class Journal:
     """Answers by a digest of what was asked, as JSON lines in a folder.
@@ -40,8 +42,13 @@ class Journal:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._own = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
             start = os.lseek(self._own, 0, os.SEEK_END)
-            while line:
-                line = line[os.write(self._own, line) :]
+            try:
+                with Naming(self._path):
+                    while line:
+                        line = line[os.write(self._own, line) :]
+            except OSError:
+                os.ftruncate(self._own, start)  # half a line would spoil the one behind it
+                raise
             self._places[key] = self._path, start
 
     def close(self) -> None:

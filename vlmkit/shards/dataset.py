@@ -1,11 +1,15 @@
 """The names of the files that make a folder a dataset. What they hold is the business of tables and jobs."""
 
+import glob
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from vlmkit.shards.disk import Naming
 
 
 def tar_path(folder: Path, shard: str) -> Path:
@@ -58,6 +62,41 @@ def temporary_path(path: Path, folder: Path) -> Path:
     return room / f"{path.name}.{os.uname().nodename}.{os.getpid()}"
 
 
+def temporary_beside(final: Path) -> Path:
+    """A hidden name for a file that has no folder of its own; what killed commands left under such names is removed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for left in final.parent.glob(f".{glob.escape(final.name)}.*"):
+        if _is_orphan(left):
+            left.unlink(missing_ok=True)
+    return final.with_name(f".{final.name}.{os.uname().nodename}.{os.getpid()}")
+
+
+def sweep_orphans(folder: Path) -> None:
+    """Removes what killed processes of this machine left half written in a dataset: it takes room, and is of no use.
+
+    What other machines' processes write is left alone, since nobody here knows whether they live.
+    """
+    for left in (own_folder(folder) / "tmp").glob("*"):
+        if _is_orphan(left) and left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        elif _is_orphan(left):
+            left.unlink(missing_ok=True)
+
+
+def _is_orphan(temporary: Path) -> bool:
+    """Whether the process of this machine that the name ends with is no more."""
+    name, _, process = temporary.name.rpartition(".")
+    if not (process.isdecimal() and name.endswith(f".{os.uname().nodename}")):
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):  # somebody else's; no process
+        return False
+    return False
+
+
 def commit(temporary: Path, final: Path) -> None:
     """Makes a finished file appear under its final name, whole or not at all, even if the power fails."""
     with open(temporary, "rb") as file:
@@ -80,7 +119,7 @@ def committed(final: Path, folder: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def renamed_when_whole(temporary: Path, final: Path) -> Iterator[BinaryIO]:
     try:
-        with open(temporary, "wb") as file:
+        with Naming(final), open(temporary, "wb") as file:
             yield file
         commit(temporary, final)
     except BaseException:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.shards.dataset import own_folder, temporary_path
+from vlmkit.shards.disk import Naming
 
 _STATE, _OPTIMIZER = "position.json", "optimizer.pt"
 _KEPT = 2
@@ -65,13 +66,18 @@ class Checkpoints:
         if final.exists():
             return
         temporary = temporary_path(final, self._folder)
-        shutil.rmtree(temporary, ignore_errors=True)
-        trainee.save(temporary)
-        if optimizer is not None:
-            torch.save(optimizer, temporary / _OPTIMIZER)
         said = {"plan": position.plan, "position": position.position, "step": position.step}
-        (temporary / _STATE).write_text(json.dumps({**said, "counts": position.counts.as_json()}))
-        _commit(temporary, final)
+        try:
+            with Naming(final):
+                trainee.save(temporary)
+                if optimizer is not None:
+                    with open(temporary / _OPTIMIZER, "wb") as file:
+                        torch.save(optimizer, file)
+                (temporary / _STATE).write_text(json.dumps({**said, "counts": position.counts.as_json()}))
+                _commit(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         for old in sorted(self._room.glob("*"))[:-_KEPT]:
             shutil.rmtree(old)
 

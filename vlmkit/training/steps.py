@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from vlmkit.shards.dataset import committed, own_folder
+from vlmkit.shards.disk import Naming
 
 _LINE_EVERY_S = 30.0
 _TICK_EVERY_S = 0.2
@@ -53,6 +54,7 @@ class StepLog:
         with committed(steps_path(folder), folder) as file:
             file.write(b"".join(_json(line) for line in kept))
         self._file = open(steps_path(folder), "ab")  # noqa: SIM115 - closed by __exit__
+        self._naming = Naming(steps_path(folder))
 
     def __enter__(self) -> Self:
         return self
@@ -60,11 +62,13 @@ class StepLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._naming:
+            self._file.close()
 
     def add(self, line: StepLine) -> None:
-        self._file.write(_json(line))
-        self._file.flush()
+        with self._naming:
+            self._file.write(_json(line))
+            self._file.flush()
 
     def sync(self) -> None:
         """Before a checkpoint is committed: its steps must be on the disk."""
