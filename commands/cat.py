@@ -28,9 +28,15 @@ class Making:
             "wants them. Pictures of that format keep their bytes.",
         ),
     ] = None
-    embed_rows: Annotated[bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools.")] = (
-        False
-    )
+    embed_rows: Annotated[
+        bool, typer.Option("--embed-rows", help="Put each row into the tar, for other tools; with --to, its columns.")
+    ] = False
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="llava|parquet|jsonl", help="For trainers that read no tars: OUTPUT is a folder of these."
+        ),
+    ] = None
 
 
 @command(example="vlmkit cat 'pool/{00000..00099}.tar' more/ joined/ --shuffle --samples-per-shard 5000")
@@ -45,6 +51,7 @@ def cat(
     With one input keys stay as they are; with several they become SOURCE/KEY. --skip and --limit choose input samples,
     in order; then these are shuffled.
     """
-    from vlmkit.exports.cat import CatOptions, run_cat
+    from vlmkit.exports.cat import run_cat
+    from vlmkit.exports.options import CatOptions
 
     return run_cat(source, target, CatOptions(**asdict(making)), job.options())

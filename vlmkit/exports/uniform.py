@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from vlmkit.exports.formats import as_format
+from vlmkit.exports.reading import Look
 from vlmkit.exports.schema import Schema, json_of, text_of
 from vlmkit.exports.values import ObjectOf
 from vlmkit.jobs.counts import Counts
@@ -21,7 +22,7 @@ from vlmkit.sources.pictures import Picture, picture_fields
 
 
 class Uniform:
-    """Shown every sample by `look`, it then makes each like the others.
+    """Shown every sample by its first pass, it then makes each like the others.
 
     All have as many pictures as most samples that have any; a sample with another number of them is dropped. `txt` is
     there, maybe empty, if any sample has one; so is `json`. Of other fields those stay that every sample has.
@@ -32,7 +33,10 @@ class Uniform:
         self._schemas: dict[int, Schema] = defaultdict(Schema)  # by the number of pictures
         self._settled: tuple[int, Schema, ObjectOf] | None = None
 
-    def look(self, sample: Sample) -> None:
+    def first_pass(self) -> Look:
+        return self._look
+
+    def _look(self, sample: Sample) -> None:
         try:
             text_of(sample)
             names = json_of(sample)

@@ -37,6 +37,7 @@ class Flow:
     locations: list[Location] = field(default_factory=list)
     embed_rows: bool = False
     rekey: bool = False
+    store: Store | None = None  # in place of shards
 
     @property
     def plan(self) -> Plan:
@@ -77,7 +78,7 @@ def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Resu
         return
     clear_shards(plan, target, rejects)
     form = ShardForm(options.only_fields, flow.embed_rows, flow.rekey)
-    store = RollingStore(target, options.shard_size, result.counts, form)
+    store = flow.store or RollingStore(target, options.shard_size, result.counts, form)
     try:
         _record(flow, store, options, result, rejects)
     except VlmkitError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vlmkit.errors import BrokenInput, VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.step import Dropped
-from vlmkit.shards.dataset import manifest_path, plan_path, table_path
+from vlmkit.shards.dataset import manifest_path, plan_path, read_json, table_path
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM, Location, Shard, open_shard, shard_name
 from vlmkit.shards.reader import ShardReader
@@ -193,6 +193,9 @@ def _check_finished(location: Location) -> None:
                 f"{folder} is unfinished: the command that writes it has not come to its end",
                 "run that command again, it goes on where it stopped (vlmkit stats shows which it was)",
             )
+        plan = read_json(plan_path(folder)) if folder is not None and not part.shards else None
+        if plan and plan["options"].get("to"):
+            raise VlmkitError(f"{folder} holds no shards: it was made for other tools", "name the dataset it is of")
 
 
 def distinct(names: list[str]) -> list[str]:

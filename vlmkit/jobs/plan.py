@@ -29,6 +29,7 @@ from vlmkit.shards.disk import Naming
 from vlmkit.shards.locations import STREAM, shard_name
 
 _NUMBERED = re.compile(r"\d{5,}(\.tar|\.parquet|_stats\.json)")
+_EXPORTED = re.compile(r"images|llava\.json|data\.jsonl|train-\d{5,}-of-\d{5,}\.parquet")  # vlmkit cat --to
 _REMEDY = "repeat the command as it was, choose another output, or start over with --overwrite"
 
 
@@ -114,8 +115,8 @@ def clear_shards(plan: Plan, *folders: Path | None) -> None:
             for path in (stats_path(folder, shard.name), table_path(folder, shard.name), tar_path(folder, shard.name)):
                 path.unlink(missing_ok=True)
         for path in folder.iterdir() if plan.rolling else ():
-            if _NUMBERED.fullmatch(path.name):
-                path.unlink()
+            if (_EXPORTED if plan.options.get("to") else _NUMBERED).fullmatch(path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def withdraw(*folders: Path | None) -> None:

@@ -8,9 +8,9 @@ from vlmkit.sources.outcomes import NoSample
 
 Messages = list[dict[str, Any]]
 
-_IMAGE = "<image>"
+IMAGE = "<image>"
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
-_SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
+SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
 def question(text: str, answer: str) -> Messages:
@@ -36,7 +36,7 @@ def from_llava(conversations: Any) -> Messages:
 
 def to_llava(messages: Messages) -> list[dict[str, str]]:
     """The turns that `from_llava` makes these messages of: a newline parts an image from what is beside it."""
-    return [{"from": _SPEAKERS[m["role"]], "value": "\n".join(_pieces(m["content"]))} for m in messages]
+    return [{"from": SPEAKERS[m["role"]], "value": "\n".join(_pieces(m["content"]))} for m in messages]
 
 
 def count_images(messages: Messages) -> int:
@@ -53,7 +53,7 @@ def _message(turn: Any) -> dict[str, Any]:
 
 
 def _items(value: str) -> Iterator[dict[str, str]]:
-    pieces = re.split(_IMAGE, value)
+    pieces = re.split(IMAGE, value)
     for number, piece in enumerate(pieces):
         if number > 0:
             yield {"type": "image"}
@@ -65,4 +65,4 @@ def _items(value: str) -> Iterator[dict[str, str]]:
 
 
 def _pieces(content: list[dict[str, str]]) -> list[str]:
-    return [_IMAGE if item["type"] == "image" else item["text"] for item in content]
+    return [IMAGE if item["type"] == "image" else item["text"] for item in content]

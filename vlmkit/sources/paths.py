@@ -15,8 +15,13 @@ def safe_key(name: str) -> str:
     Empty, `.` and `..` parts go; dots in the last part, which would end the key, become `_`; so do control characters
     and bytes that are not UTF-8. Two names may give one key: shards number such repeats. Empty if nothing is left.
     """
-    parts = [part for part in _UNPRINTABLE.sub("_", name).split("/") if part not in ("", ".", "..")]
+    parts = safe_parts(name)
     return "/".join([*parts[:-1], parts[-1].replace(".", "_")]) if parts else ""
+
+
+def safe_parts(name: str) -> list[str]:
+    """The parts of a relative path, without those that lead elsewhere; control characters become `_`."""
+    return [part for part in _UNPRINTABLE.sub("_", name).split("/") if part not in ("", ".", "..")]
 
 
 def printable(name: str) -> str:
