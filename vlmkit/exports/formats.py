@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+from vlmkit.pictures.decode import upright
 from vlmkit.sources.outcomes import NoSample
 from vlmkit.sources.pictures import Picture, read_picture
 
@@ -31,15 +32,12 @@ def as_format(data: bytes, field: str) -> Picture:
 
 
 def _encoded(data: bytes, field: str) -> bytes:
-    from PIL import Image, ImageOps
-
     kind, options = _ENCODED[field]
-    with Image.open(io.BytesIO(data)) as opened:
-        profile = opened.info.get("icc_profile") if opened.mode != "CMYK" else None  # it is of the colours that it had
-        image = ImageOps.exif_transpose(opened)
-        image = image if image.mode in _MODES[field] else _converted(image, field)
-        file = io.BytesIO()
-        image.save(file, kind, **options, **({"icc_profile": profile} if profile else {}))
+    image = upright(data)
+    profile = image.info.get("icc_profile") if image.mode != "CMYK" else None  # it is of the colours that it had
+    image = image if image.mode in _MODES[field] else _converted(image, field)
+    file = io.BytesIO()
+    image.save(file, kind, **options, **({"icc_profile": profile} if profile else {}))
     return file.getvalue()
 
 

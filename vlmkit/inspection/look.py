@@ -1,7 +1,5 @@
 """Reads samples and counts what they are made of: fields, kinds of pictures, names in json, sizes and lengths."""
 
-import io
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.inputs import ShardInput, read_shard
 from vlmkit.jobs.step import Dropped
+from vlmkit.pictures.decode import opened
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.tables.rows import write_rows
 
@@ -160,7 +158,7 @@ def _measured(sample: Sample, size: tuple[int | None, int | None]) -> dict[str, 
 def _header(data: memoryview) -> tuple[str, tuple[int | None, int | None]]:
     """Kind, and width and height in pixels, of a picture; its header is read."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+        with opened(data) as image:
             return image.format or "unknown", image.size
     except MemoryError:
         raise

@@ -1,15 +1,14 @@
 """What is asked of a member and of a sample. Each rule says what is wrong, in words; where is known to the caller."""
 
-import io
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from vlmkit.inspection.walk import Found
+from vlmkit.pictures.decode import opened
 from vlmkit.shards.sample import IMAGE_FIELDS, ROW_FIELD
 
 # The suffixes that fit each of PIL's formats; an MPO is a JPEG with further pictures behind it.
@@ -88,7 +87,7 @@ def sample_notes(members: list[Found]) -> Iterator[str]:
 
 def _judge_picture(data: memoryview, suffix: str, decode: bool) -> Judgement:
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+        with opened(data) as image:
             kind = image.format or ""
             if decode:
                 image.load()

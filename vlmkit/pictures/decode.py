@@ -57,7 +57,7 @@ def decode(
 
 def upright(data: bytes | memoryview, at_least: int | None = None) -> Image.Image:
     """The first frame in the mode that it is stored in, turned as its EXIF orientation says. Raises as `decode`."""
-    with _opened(data) as picture:
+    with opened(data) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise TooManyPixels
         if at_least is not None:
@@ -67,6 +67,17 @@ def upright(data: bytes | memoryview, at_least: int | None = None) -> Image.Imag
         return picture if turn is None else picture.transpose(turn)
 
 
+def opened(data: bytes | memoryview) -> Image.Image:
+    """A picture of which just the header is read: kind, mode, size. Raises TooManyPixels far beyond MOST_PIXELS, and
+    what the decoder raises. Pillow warns of large pictures, and refuses twice as large ones by an error of its own.
+    """
+    with _opening, warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        try:
+            return Image.open(io.BytesIO(data), formats=_KINDS)
+        except Image.DecompressionBombError as error:
+            raise TooManyPixels from error
+
+
 def pixel_count(sample: Sample) -> int:
     """How many pixels the pictures of a sample have together, by their headers; what can't be read has none."""
     return sum(_claimed_pixels(image.data) for image in sample.images)
@@ -74,21 +85,12 @@ def pixel_count(sample: Sample) -> int:
 
 def _claimed_pixels(data: memoryview) -> int:
     try:
-        with _opened(data) as picture:
+        with opened(data) as picture:
             return picture.width * picture.height
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - decoders raise what they like, and whoever decodes it will say so
         return 0
-
-
-def _opened(data: bytes | memoryview) -> Image.Image:
-    """Reads the header. Pillow warns of large pictures, and refuses twice as large ones by an error of its own."""
-    with _opening, warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        try:
-            return Image.open(io.BytesIO(data), formats=_KINDS)
-        except Image.DecompressionBombError as error:
-            raise TooManyPixels from error
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -1,6 +1,5 @@
 """What scorers read of a sample: its text, its picture's size, its picture."""
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from PIL import Image
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Dropped
-from vlmkit.pictures.decode import decode
+from vlmkit.pictures.decode import decode, opened
 from vlmkit.shards.sample import Sample
 
 
@@ -58,7 +57,7 @@ def image_size(sample: Sample) -> tuple[int, int] | None:
         images = sample.images
         if not images:
             return None
-        with Image.open(io.BytesIO(images[0].data)) as image:
+        with opened(images[0].data) as image:
             sample.row["width"], sample.row["height"] = image.size
     return sample.row["width"], sample.row["height"]
 
