@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from vlmkit.shards.sample import Sample
 
-_CHUNK_BYTES = 64 << 20
+_CHUNK_BYTES = 32 << 20
 
 
 @dataclass(slots=True)  # not frozen: that would take five times as long to make

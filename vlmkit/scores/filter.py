@@ -46,7 +46,10 @@ class Filter(Step):
     def __call__(self, samples: Iterable[Sample]) -> Iterator[Outcome]:
         self.values.new_shard()
         for chunk in chunks(samples, _CHUNK_SAMPLES):
-            yield from self._decide(chunk)
+            outcomes = self._decide(chunk)
+            del chunk  # or two of them would be in memory while the next is gathered
+            yield from outcomes
+            del outcomes
 
     def _decide(self, chunk: list[Sample]) -> Iterator[Outcome]:
         dropped: dict[int, Dropped] = {}

@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
+import sys
 from io import BufferedWriter, FileIO
 from typing import BinaryIO
 
-from vlmkit.shards.source import Extent, PlainFile
+from vlmkit.shards.source import Extent, PlainFile, advise
 
 _ROOM = 1 << 19  # bytes that are gathered before they are written; from half of it on a run goes by itself
 _STEP = 1 << 23
@@ -20,7 +21,7 @@ class Output:
         file.flush()  # what others wrote stands before what goes past its buffer
         self._file = file
         self._descriptor = _descriptor(file)
-        self._ways = [_copy_file_range, _sendfile] if self._descriptor is not None else []
+        self._ways = _WAYS if self._descriptor is not None and sys.platform == "linux" else []
         self._gathered = memoryview(bytearray(_ROOM))
         self._used = 0
         self._early = _EarlyWriteback(self._descriptor) if self._descriptor is not None else None
@@ -92,7 +93,7 @@ class _EarlyWriteback:
     def wrote(self, size: int) -> None:
         self._written += size
         if self._plain and self._written - self._said >= _STEP:
-            os.posix_fadvise(self._descriptor, self._said, self._written - self._said, os.POSIX_FADV_DONTNEED)
+            advise(self._descriptor, self._said, self._written - self._said, "DONTNEED")
             self._said = self._written
 
 
@@ -102,6 +103,9 @@ def _copy_file_range(source: int, offset: int, target: int, size: int) -> int:
 
 def _sendfile(source: int, offset: int, target: int, size: int) -> int:
     return os.sendfile(target, source, offset, size)
+
+
+_WAYS = [_copy_file_range, _sendfile]  # the first measures a little better, and some file systems share the blocks
 
 
 def _read_into(run: Extent, room: memoryview) -> None:

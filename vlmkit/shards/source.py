@@ -26,6 +26,7 @@ class PlainFile:
         self.length = max(os.fstat(file.fileno()).st_size - self._origin, 0)
         self.name = str(file.name)
         self.descriptor = os.dup(file.fileno())
+        advise(self.descriptor, 0, 0, "SEQUENTIAL")  # so that the disk is ahead of the walk, which skips and goes on
 
     def __del__(self) -> None:
         if self.descriptor >= 0:
@@ -93,6 +94,12 @@ class Extent:
 
     def __bytes__(self) -> bytes:
         return bytes(self.window.view(self.start, self.end))
+
+
+def advise(descriptor: int, offset: int, size: int, advice: str) -> None:
+    """Tells the kernel what will be done with a part of a file, where it listens; size 0 reaches to the end."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, size, getattr(os, f"POSIX_FADV_{advice}"))
 
 
 def plain_file(file: BinaryIO) -> PlainFile | None:

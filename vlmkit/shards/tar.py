@@ -34,6 +34,7 @@ _LARGE_MEMBER = 1 << 13  # on average: from here on a member costs less to skip 
 # Of a ustar header: name, 11 digits of the size and what ends them, checksum, kind, the first byte of the prefix.
 _FIELDS = struct.Struct("100s24x11sB12x8sB188xB").unpack_from
 _AFTER_DIGITS = frozenset(b"\0 ")
+_FILE, _PAX = b"0x"
 _entry = tuple.__new__  # half the time of calling a named tuple
 
 
@@ -115,29 +116,35 @@ class TarWindow:
     def _in_window(self) -> list[Entry]:
         """The members from here on whose headers lie in the window, as far as they are nothing but what most writers
         write. Whatever is odd about the next one is left to `_next`."""
-        window, at, found = self._window, self._at, list[Entry]()
+        if self._at + BLOCK > self._window.end:
+            self._load(self._at, self._at + BLOCK)
+        window, start, found = self._window, self._at, list[Entry]()
         data, base, last = window.data, window.base, window.end - BLOCK
         stop = window.end if self._plain is None else self._plain.length
+        at, path, long = start, None, None  # start: of the pax header before a member, if it has one
         while at <= last:
             place = at - base
             raw, digits, after, checksum, kind, prefix = _FIELDS(data, place)
-            if kind != 0x30 or after not in _AFTER_DIGITS or not digits.isdigit():
-                break
             header = data[place : place + BLOCK]
-            if zlib.adler32(header) & 0xFFFF != adler_of_sum(checksum):
+            if after not in _AFTER_DIGITS or zlib.adler32(header) & 0xFFFF != adler_of_sum(checksum):
                 break
             try:
-                size = int(digits, 8)
-                name = name_of(header) if prefix else raw.partition(b"\0")[0].decode()
-            except ValueError:
+                size = int(digits, 8) if digits.isdigit() else -1
+                if kind == _PAX and at == start and 0 <= size <= last - at:
+                    path, long = extended(_PAX, data[place + BLOCK : place + BLOCK + size], at)
+                    at += BLOCK + size + -size % BLOCK
+                    continue
+                name = path or (name_of(header) if prefix else raw.partition(b"\0")[0].decode())
+            except (ValueError, DamagedTar):
                 break
+            size = size if long is None else long
             end = at + BLOCK + size + -size % BLOCK
-            if end > stop:
+            if kind != _FILE or size < 0 or end > stop:
                 break
-            found.append(_entry(Entry, (name, at, at + BLOCK, size, end, True, window)))
-            at = end
+            found.append(_entry(Entry, (name, start, at + BLOCK, size, end, True, window)))
+            start, at, path, long = end, end, None, None
         if found:
-            self._at, self.marked_end = at, False
+            self._at, self.marked_end = start, False
             self._found += len(found)
         return found
 
