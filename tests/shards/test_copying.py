@@ -73,13 +73,13 @@ def refusing(number: int) -> Callable[..., int]:
 
 def test_neighbours_are_one_copy(samples, tmp_path, copies):
     assert written(samples, tmp_path) == TAR
-    assert len(copies) <= len(TAR) / (8 << 20) + 2
+    assert len(copies) < 8  # for 240 members
 
 
 def test_a_gap_parts_the_copies(samples, tmp_path, copies):
     kept = [sample for sample in samples if sample.key != "060"]
     assert written(kept, tmp_path) == b"".join(PARTS[:60] + PARTS[61:]) + bytes(1024)
-    assert 2 <= len(copies) <= len(TAR) / (8 << 20) + 3
+    assert 2 <= len(copies) < 10
 
 
 def test_only_a_changed_member_is_encoded_again(samples, tmp_path):

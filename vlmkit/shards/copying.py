@@ -9,8 +9,10 @@ from typing import BinaryIO
 
 from vlmkit.shards.source import Extent, PlainFile, advise
 
+LONGEST_COPY = 1 << 23  # bytes: more at once is no faster, and the disk would begin later
+COPIED_WELL = 1 << 16  # a copy that starts at a multiple takes three quarters of the time of one that does not
+
 _ROOM = 1 << 19  # bytes that are gathered before they are written; from half of it on a run goes by itself
-_STEP = 1 << 23
 _NOT_THIS_WAY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM, errno.ETXTBSY)
 
 
@@ -49,8 +51,9 @@ class Output:
     def _copy(self, file: PlainFile, start: int, end: int) -> None:
         """Copies a run of a plain file, in the first way that works; what is left in pieces through memory."""
         while self._ways and start < min(end, file.length):
+            step = start + LONGEST_COPY
             try:
-                start += self._by_kernel(file, start, min(end, file.length, start + _STEP))
+                start += self._by_kernel(file, start, min(end, file.length, step - step % COPIED_WELL))
             except OSError as error:
                 if error.errno not in _NOT_THIS_WAY:
                     raise
@@ -92,7 +95,7 @@ class _EarlyWriteback:
 
     def wrote(self, size: int) -> None:
         self._written += size
-        if self._plain and self._written - self._said >= _STEP:
+        if self._plain and self._written - self._said >= LONGEST_COPY:
             advise(self._descriptor, self._said, self._written - self._said, "DONTNEED")
             self._said = self._written
 

@@ -2,12 +2,10 @@
 
 from typing import BinaryIO
 
-from vlmkit.shards.copying import Output
+from vlmkit.shards.copying import COPIED_WELL, LONGEST_COPY, Output
 from vlmkit.shards.sample import ROW_FIELD, Member, Row, Sample, dump_json
 from vlmkit.shards.source import Extent, Window
 from vlmkit.shards.tar import END_OF_ARCHIVE, encode_member
-
-_LONGEST_RUN = 8 << 20  # bytes of a plain file that are copied at once: more is no faster, and shows no progress
 
 
 class TarWriter:
@@ -56,11 +54,19 @@ class TarWriter:
         run = self._run
         if run is not None:
             same = run.window is window or (window.file is not None and window.file is run.window.file)
-            if same and run.end == start and end - run.start <= _LONGEST_RUN:
+            if same and run.end == start:
                 run.end = end
+                if end - run.start >= LONGEST_COPY:
+                    self._write_most(run)
                 return
             self._output.write(run)
         self._run = Extent(window, start, end)
+
+    def _write_most(self, run: Extent) -> None:
+        """Writes a long run up to a place from which the kernel copies well; what is behind it may still grow."""
+        cut = max(run.end - run.end % COPIED_WELL, run.start)
+        self._output.write(Extent(run.window, run.start, cut))
+        run.start = cut
 
     def _end_run(self) -> None:
         if self._run is not None:
