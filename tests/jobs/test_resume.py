@@ -1,11 +1,7 @@
-"""Killed anywhere and run again, a job writes the bytes of an undisturbed run."""
+"""Interrupted and run again, a job writes the bytes of an undisturbed run. (Kills: test_kills.py.)"""
 
 import gzip
-import json
-import os
-import random
 import signal
-import time
 
 import pytest
 
@@ -39,44 +35,6 @@ def undisturbed(data, content):
     step = Filter(conditions(None, min_words=3, min_side=20))
     assert run_step(step, [str(data)], str(out), JobOptions(rejects=str(rejects), workers=1, quiet=True)) == 0
     return content(out), content(rejects)
-
-
-@pytest.mark.slow
-def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
-    data, tmp_path, undisturbed, content, start, until, children, is_gone
-):
-    out, rejects = tmp_path / "out", tmp_path / "rejects"
-    command = ("filter", data, out, *RULES, "--rejects", rejects, "--workers", 2)
-    chance = random.Random(20)
-    for _ in range(10):
-        committed = len(list(out.glob("*_stats.json")))
-        wanted = committed + chance.randrange(3)
-        process = start(*command)
-        until(lambda: len(list(out.glob("*_stats.json"))) >= wanted and len(children(process.pid)) >= 2)  # noqa: B023
-        time.sleep(chance.random() / 10)
-        workers = children(process.pid)
-        assert process.poll() is None, "it was killed at work"
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda: all(is_gone(worker) for worker in workers), timeout_s=10)  # noqa: B023
-
-        for folder, (whole, _) in zip((out, rejects), undisturbed, strict=True):
-            there, done = content(folder)
-            assert not set(there) - set(whole)
-            assert all(there[name] == whole[name] for name in there), "what has its final name is whole"
-            shards = [name.removesuffix("_stats.json") for name in done]
-            assert all(f"{shard}.{kind}" in there for shard in shards for kind in ("tar", "parquet"))
-        assert len(content(out)[1]) < SHARDS
-
-    process = start(*command, "--json")
-    _, err = process.communicate()
-    assert process.returncode == 0, err
-    assert (content(out), content(rejects)) == undisturbed
-    for folder in (out, rejects):
-        assert list((folder / ".vlmkit/tmp").iterdir()) == []
-        assert (folder / ".vlmkit/manifest.json").exists()
-    said = json.loads(err.splitlines()[-1])
-    assert (said["samples_in"], said["reasons"]) == (6000, {"words >= 3": 1000, "min_side >= 20": 400})
 
 
 @pytest.mark.slow
