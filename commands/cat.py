@@ -14,7 +14,10 @@ class Making:
 
     skip: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N samples; --limit counts on.")] = 0
     shuffle: Annotated[
-        bool, typer.Option("--shuffle", help="Every order equally likely, beyond memory. Wants a disk without a head.")
+        bool,
+        typer.Option(
+            "--shuffle", help="Every order equally likely, beyond memory. Reads at random: not for spinning disks."
+        ),
     ] = False
     seed: Annotated[int | None, typer.Option(help="Of --shuffle: another seed, another order. Default: 0.")] = None
     rekey: Annotated[
@@ -46,10 +49,18 @@ def cat(
     making: Making = Making(),
     job: Writing = Writing(),  # noqa: B008
 ) -> int:
-    """Join datasets and write them as one: a stream, a tar, or new shards of at most 10,000 samples or 1 GB.
+    """Join datasets and write them as one: a stream, a tar, new shards of at most 10,000 samples or 1 GB, or files for
+    trainers that read no tars.
 
     With one input keys stay as they are; with several they become SOURCE/KEY. --skip and --limit choose input samples,
     in order; then these are shuffled.
+
+    \b
+    a slice           vlmkit cat in/ part/ --skip 1000 --limit 500
+    smaller shards    vlmkit cat in/ out/ --bytes-per-shard 250MB --rekey
+    one order of all  vlmkit cat in/ out/ --shuffle --seed 7
+    Hugging Face      vlmkit cat in/ out/ --uniform jpg
+    LLaVA             vlmkit cat in/ out/ --to llava
     """
     from vlmkit.exports.cat import run_cat
     from vlmkit.exports.options import CatOptions

@@ -1,6 +1,7 @@
 """vlmkit cat --shuffle, --skip and --rekey: which samples come, in which order, under which keys."""
 
 import json
+import subprocess
 import tracemalloc
 
 import numpy as np
@@ -161,6 +162,25 @@ def test_new_keys_tell_the_input_and_travel_in_tars(vlmkit, two, tmp_path, membe
     assert [name for name in members(streamed) if name.endswith("txt")] == [f"00000000{n}.txt" for n in range(4)]
     vlmkit("cat", "-", tmp_path / "again", "--rekey", stdin=vlmkit("cat", two[0], "-", "--quiet").out)
     assert [row["source_key"] for row in rows(tmp_path / "again/00000.parquet").values()] == ["a", "b", "a~1", "b~1"]
+
+
+@pytest.mark.parametrize("options", [["--shuffle"], ["--uniform", "png"], ["--to", "parquet"], ["--to", "jsonl"]])
+def test_a_stream_that_breaks_off_leaves_nothing(vlmkit, many, tmp_path, options):
+    stream = vlmkit("cat", many, "-", "--quiet").out
+    done = vlmkit("cat", "-", tmp_path / "out", *options, "--quiet", stdin=stream[: len(stream) // 2])
+    assert (done.status, "ends before its last member" in done.err) == (1, True), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_works_in_a_pipe(script, two, tmp_path):
+    line = "$0 cat one two - --shuffle | $0 filter - - --min-words 1 | $0 cat - out --shuffle --rekey --rejects bad"
+    done = subprocess.run(["sh", "-c", line, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(tmp_path / "out/00000.parquet").to_pylist()
+    assert [row["key"] for row in table] == [f"{n:09d}" for n in range(8)]
+    assert {row["source_key"] for row in table} == {
+        f"{s}/{k}" for s in ("one", "two") for k in ("a", "b", "a~1", "b~1")
+    }
 
 
 def test_a_seed_without_a_shuffle_is_refused(vlmkit, two, tmp_path):

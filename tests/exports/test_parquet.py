@@ -8,7 +8,6 @@ import pytest
 CHAT = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [False, True])
 def test_hugging_face_decodes_pictures_and_types(vlmkit, dataset, picture, tmp_path, load, streaming):
     samples = [
@@ -39,7 +38,6 @@ def test_hugging_face_decodes_pictures_and_types(vlmkit, dataset, picture, tmp_p
     assert "values written as text" not in done.err or "mixed" in done.err
 
 
-@pytest.mark.slow
 def test_several_pictures_are_a_list(vlmkit, dataset, picture, tmp_path, load):
     folder = dataset("in", [{"0.png": picture(), "1.jpg": picture("JPEG", (4, 5))}, {"png": picture()}, {"txt": b"x"}])
     vlmkit("cat", folder, tmp_path / "out", "--to", "parquet")

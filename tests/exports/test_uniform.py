@@ -28,7 +28,6 @@ def same_formats(dataset, picture, *names):
     return dataset("plain", [{"png": picture(), "json": value} for value in names])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [False, True])
 def test_hugging_face_fails_before_and_loads_all_after(vlmkit, uneven, tmp_path, load, members, streaming):
     with pytest.raises(ValueError, match="don't share the same prefix or the same types"):
@@ -51,7 +50,6 @@ def test_hugging_face_fails_before_and_loads_all_after(vlmkit, uneven, tmp_path,
     assert json.loads(done.err.splitlines()[-1])["notes"]["pictures encoded anew as png"] == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [False, True])
 def test_late_names_are_dropped_and_late_fractions_cut_before_and_not_after(
     vlmkit, dataset, picture, tmp_path, load, streaming

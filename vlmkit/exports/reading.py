@@ -79,7 +79,11 @@ class Reading:
             yield Kept(sample)
 
     def _told(self, shards: list[ShardInput], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-        by_name = {shard.name: shard for shard in shards}
+        if not self.tells_origin and self.only is None:
+            return outcomes
+        return self._each_told({shard.name: shard for shard in shards}, outcomes)
+
+    def _each_told(self, by_name: dict[str, ShardInput], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         for outcome in outcomes:
             if self.tells_origin:
                 outcome.sample.row |= _origin(outcome.sample, by_name[outcome.sample.shard])
