@@ -4,7 +4,7 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,11 +45,12 @@ class Export(ABC):
         self._embed_rows = embed_rows
         self._rekey = rekey
         self._number = 0
+        self._read: tuple[Sample, Example] | None = None  # the last one, which is stored next
 
     def __call__(self, sample: Sample, counts: Counts) -> Outcome:
         """Says of a sample that the format can't hold why it can't."""
         try:
-            self.example(sample, sample.row)
+            self._read = sample, self.example(sample, sample.row)
         except NoSample as why:
             sample.row["error"] = why.error
             return Dropped(sample, why.reason, why.bad)
@@ -68,18 +69,22 @@ class Export(ABC):
 
     def example(self, sample: Sample, row: Row) -> Example:
         """Raises NoSample for what can't be read, or has no place in this format."""
-        columns = without_verdict(row) if self._embed_rows else {}
         pictures = [read_picture(bytes(member.data)) for member in sample.images]
-        return Example(sample.key, pictures, text_of(sample), {**json_of(sample), **columns})
+        return Example(sample.key, pictures, text_of(sample), self.names_of(sample, row))
+
+    def names_of(self, sample: Sample, row: Row) -> dict[str, Any]:
+        """Raises NoSample."""
+        return {**json_of(sample), **(without_verdict(row) if self._embed_rows else {})}
 
     def put(self, sample: Sample, row: Row) -> int:
         if self._number == 0:
             shutil.rmtree(self.room, ignore_errors=True)
             self.room.mkdir(parents=True)
-        if self._rekey:
-            sample.key = f"{self._number:09d}"
+        read = self._read
+        example = read[1] if read is not None and read[0] is sample else self.example(sample, row)
+        key = f"{self._number:09d}" if self._rekey else sample.key
         self._number += 1
-        return self.write(self.example(sample, row), sample)
+        return self.write(replace(example, key=key), sample)
 
     @abstractmethod
     def write(self, example: Example, sample: Sample) -> int:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from vlmkit.exports.export import Example, Export, columns_of
 from vlmkit.exports.image_folder import safe_path, with_suffix
 from vlmkit.exports.reading import Look
-from vlmkit.exports.schema import Schema
+from vlmkit.exports.schema import Schema, text_of
 from vlmkit.exports.values import ListOf, ObjectOf, Scalar, Type
 from vlmkit.jobs.shard_store import ShardSize
 from vlmkit.shards.sample import Sample
@@ -49,7 +49,8 @@ class ParquetExport(Export):
 
     def _look(self, sample: Sample) -> None:
         try:
-            self._seen.see(sample, self.example(sample, sample.row).names)
+            text_of(sample)
+            self._seen.see(sample, self.names_of(sample, sample.row))
         except NoSample:  # it will be dropped
             return
 

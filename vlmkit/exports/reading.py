@@ -114,7 +114,7 @@ def _copied(outcomes: Iterator[Outcome], folder: Path, look: Look | None) -> Ite
                 continue
             if look is not None:
                 look(outcome.sample)
-            store.put(outcome.sample, outcome.sample.row)
+            store.put(outcome.sample, dict(outcome.sample.row))
         store.finish()
     except BaseException:
         store.abandon()

@@ -54,11 +54,11 @@ class Uniform:
     def _made(self, sample: Sample, counts: Counts) -> Sample:
         pictures, schema, kind = self._common()
         text, names = text_of(sample), json_of(sample)
-        found = sample.images
+        found = [bytes(member.data) for member in sample.images]
         if len(found) != pictures:
             raise NoSample(f"pictures = {pictures}", f"it has {len(found)}")
-        made = [as_format(bytes(member.data), self._format) for member in found]
-        again = sum(new.data != old.data for new, old in zip(made, found, strict=True))
+        made = [as_format(data, self._format) for data in found]
+        again = sum(new.data != old for new, old in zip(made, found, strict=True))
         if again:
             counts.notes[f"pictures encoded anew as {self._format}"] += again
         fields = picture_fields(made)
