@@ -98,4 +98,4 @@ def test_what_can_not_be_read_is_dropped(vlmkit, dataset, picture, tmp_path):
     assert (said["samples_out"], said["bad"]) == (1, 3)
     assert set(said["reasons"]) == {"unreadable image", "unreadable json", "unreadable text"}
     table = pq.read_table(tmp_path / "out/train-00000-of-00001.parquet")
-    assert table.to_pylist() == [{"__key__": "0003", "txt": "fine"}]
+    assert table.to_pylist() == [{"__key__": "0003", "image": None, "txt": "fine"}]
