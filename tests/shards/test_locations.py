@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from vlmkit.errors import VlmkitError
@@ -235,14 +236,13 @@ def test_a_tar_that_can_not_be_opened_is_told_with_a_hint(pool, path, message):
 
 def test_a_url_whose_protocol_needs_a_package_says_which(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(VlmkitError, match="s3fs") as error:
         open_shard("s3://bucket/x.tar")
     assert "install" in error.value.hint
 
 
 def test_a_url_is_read_through_fsspec(tar_of: Callable, read: Callable):
-    import fsspec
-
     with fsspec.open("memory://pool/x.tar", "wb") as file:
         file.write(tar_of({"a": {"txt": b"x"}}))
     with open_shard("memory://pool/x.tar") as file:
@@ -253,8 +253,6 @@ def test_a_url_is_read_through_fsspec(tar_of: Callable, read: Callable):
 
 def test_a_compressed_url_is_decompressed(tar_of: Callable, read: Callable):
     import gzip
-
-    import fsspec
 
     with fsspec.open("memory://pool/x.tar.gz", "wb") as file:
         file.write(gzip.compress(tar_of({"a": {"txt": b"x"}})))
@@ -273,3 +271,53 @@ def test_a_terminal_is_no_tar(monkeypatch):
     monkeypatch.setattr(sys, "stdin", terminal)
     with pytest.raises(VlmkitError, match="a terminal"):
         open_shard("-")
+
+
+@pytest.fixture
+def remote_pool():
+    """A folder of a store with three tars, something else, and one folder below."""
+    store = fsspec.filesystem("memory")
+    for name in ("in/00000.tar", "in/00001.tar", "in/00010.tar", "in/00000.parquet", "in/old/00099.tar"):
+        store.pipe_file(f"/{name}", b"")
+    yield "memory://in"
+    store.rm("/in", recursive=True)
+
+
+@pytest.mark.parametrize("text", ["memory://in", "memory://in/"])
+def test_a_folder_of_a_store_is_its_tars_in_name_order(remote_pool, text):
+    (location,) = locate([text])
+    assert names(location) == ["00000", "00001", "00010"]
+    assert str(location.folder) == "memory://in"
+    assert location.source == "in"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("memory://in/0000*.tar", ["00000", "00001"]),
+        ("memory://in/{00000..00001}.tar", ["00000", "00001"]),
+        ("memory://in/00010.tar", ["00010"]),
+        ("memory://in/*/*.tar", ["00099"]),
+    ],
+)
+def test_patterns_and_ranges_of_a_store(remote_pool, text, found):
+    (location,) = locate([text])
+    assert names(location) == found
+    assert all(shard.path.startswith("memory://in/") for shard in location.shards)
+    assert location.folder is None
+
+
+def test_an_overlay_of_a_store(remote_pool):
+    (location,) = locate(["memory://in/+memory://in/old/"])
+    assert (location.text, str(location.overlays[0].folder)) == ("memory://in/+memory://in/old/", "memory://in/old")
+
+
+@pytest.mark.parametrize("text", ["memory://none", "memory://in/none/", "memory://in/*.zip"])
+def test_what_a_store_does_not_have(remote_pool, text):
+    with pytest.raises(VlmkitError, match=r"no such folder or tar|no file matches"):
+        locate([text])
+
+
+def test_a_list_in_a_store(remote_pool):
+    fsspec.filesystem("memory").pipe_file("/in/list.txt", b"memory://in/00001.tar\nmemory://in/00010.tar\n")
+    assert [name for location in locate(["@memory://in/list.txt"]) for name in names(location)] == ["00001", "00010"]

@@ -7,46 +7,51 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
+
+from vlmkit.shards.paths import AnyPath
+from vlmkit.shards.remote_path import RemotePath
+
+_Path = TypeVar("_Path", bound=AnyPath)  # what lies in a folder lies where the folder does
 
 from vlmkit.shards.disk import Naming
 
 
-def tar_path(folder: Path, shard: str) -> Path:
-    return folder / f"{shard}.tar"
+def tar_path(folder: _Path, shard: str) -> _Path:
+    return _in(folder, f"{shard}.tar")
 
 
-def table_path(folder: Path, shard: str) -> Path:
-    return folder / f"{shard}.parquet"
+def table_path(folder: _Path, shard: str) -> _Path:
+    return _in(folder, f"{shard}.parquet")
 
 
-def stats_path(folder: Path, shard: str) -> Path:
+def stats_path(folder: _Path, shard: str) -> _Path:
     """Written last: a shard with stats is committed."""
-    return folder / f"{shard}_stats.json"
+    return _in(folder, f"{shard}_stats.json")
 
 
-def own_folder(folder: Path) -> Path:
-    return folder / ".vlmkit"
+def own_folder(folder: _Path) -> _Path:
+    return _in(folder, ".vlmkit")
 
 
-def plan_path(folder: Path) -> Path:
-    return own_folder(folder) / "plan.json"
+def plan_path(folder: _Path) -> _Path:
+    return _in(own_folder(folder), "plan.json")
 
 
-def manifest_path(folder: Path) -> Path:
-    return own_folder(folder) / "manifest.json"
+def manifest_path(folder: _Path) -> _Path:
+    return _in(own_folder(folder), "manifest.json")
 
 
 def numbered_shard(number: int) -> str:
     return f"{number:05d}"
 
 
-def committed_shards(folder: Path) -> list[str]:
+def committed_shards(folder: AnyPath) -> list[str]:
     """The names of a folder's committed shards, in order."""
     return sorted(path.name.removesuffix("_stats.json") for path in folder.glob("*_stats.json"))
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: AnyPath) -> dict[str, Any] | None:
     """What a JSON file says, None if there is none."""
     try:
         value: dict[str, Any] = json.loads(path.read_bytes())
@@ -110,9 +115,18 @@ def commit(temporary: Path, final: Path) -> None:
 
 
 @contextmanager
-def committed(final: Path, folder: Path) -> Iterator[BinaryIO]:
-    """A file to write that gets its final name when the block ends well, and is removed when it does not."""
-    with renamed_when_whole(temporary_path(final, folder), final) as file:
+def committed(final: AnyPath, folder: AnyPath | None = None) -> Iterator[BinaryIO]:
+    """A file to write that gets its final name when the block ends well, and is removed when it does not.
+
+    Until then it has a temporary name in the dataset `folder` or, without one, beside the final name; what goes to a
+    remote store lies on this machine, and is uploaded.
+    """
+    if isinstance(final, RemotePath):
+        writing = final.written()
+    else:
+        assert not isinstance(folder, RemotePath)
+        writing = renamed_when_whole(temporary_path(final, folder) if folder else _beside(final), final)
+    with writing as file:
         yield file
 
 
@@ -127,6 +141,32 @@ def renamed_when_whole(temporary: Path, final: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_json(path: Path, value: dict[str, Any], folder: Path) -> None:
+def created(final: AnyPath, data: bytes, folder: AnyPath) -> bool:
+    """Makes a file of the dataset `folder`, whole; False if it is there already, as it is for all but one of several
+    that try at once."""
+    if isinstance(final, RemotePath):
+        return final.create(data)
+    assert not isinstance(folder, RemotePath)
+    temporary = temporary_path(final, folder)
+    temporary.write_bytes(data)
+    try:
+        os.link(temporary, final)  # fails if the name is taken, as O_EXCL would
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def write_json(path: AnyPath, value: dict[str, Any], folder: AnyPath) -> None:
     with committed(path, folder) as file:
         file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def _in(folder: _Path, name: str) -> _Path:
+    return cast(_Path, folder / name)
+
+
+def _beside(final: Path) -> Path:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final.with_name(f".{final.name}.{os.getpid()}")

@@ -1,7 +1,6 @@
 """Where shards lie: folders, tars, brace ranges, globs, lists, overlays, pipes and fsspec URLs."""
 
 import glob
-import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -10,12 +9,15 @@ from typing import BinaryIO, cast
 
 from vlmkit.errors import VlmkitError
 from vlmkit.shards.dataset import plan_path
+from vlmkit.shards.paths import AnyPath, path_at
+from vlmkit.shards.remote import RemoteFile
+from vlmkit.shards.remote_path import RemotePath
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 STREAM = "-"
 
+_WILD = re.compile(r"[*?\[]")
 _COMPRESSED = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd"}
-_URL = re.compile(r"[a-z][a-z0-9+]*://")
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,13 @@ class Location:
     """One input: shards in order, and the locations that are laid over them, the last on top.
 
     `text` is what the user wrote; `source` names the input in the keys of a command that has several; `folder` is
-    the local folder that the location is, if it is one, with whatever lies beside the shards.
+    the folder that the location is, if it is one, with whatever lies beside the shards.
     """
 
     text: str
     shards: tuple[Shard, ...]
     source: str
-    folder: Path | None = None
+    folder: AnyPath | None = None
     overlays: tuple["Location", ...] = ()
 
     @property
@@ -61,10 +63,10 @@ def open_shard(path: str) -> BinaryIO:
         return sys.stdin.buffer
     try:
         raw = _open(path)
+    except VlmkitError:
+        raise
     except OSError as error:
         raise VlmkitError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
-    except (ImportError, ValueError) as error:  # fsspec's: a protocol without its package, or unknown
-        raise VlmkitError(f"{path}: {error}", "check the URL, and install what its protocol needs") from error
     compression = next((name for suffix, name in _COMPRESSED.items() if path.endswith(suffix)), None)
     if compression is None:
         return raw
@@ -80,11 +82,8 @@ def shard_name(path: str) -> str:
 
 
 def _open(path: str) -> BinaryIO:
-    if _URL.match(path):
-        import fsspec
-
-        return cast(BinaryIO, fsspec.open(path, "rb").open())
-    return open(path, "rb", buffering=0)
+    file = path_at(path)
+    return open(file, "rb", buffering=0) if isinstance(file, Path) else cast(BinaryIO, RemoteFile(path))
 
 
 def _expanded(text: str, lists: tuple[str, ...] = ()) -> list[str]:
@@ -97,7 +96,7 @@ def _expanded(text: str, lists: tuple[str, ...] = ()) -> list[str]:
 
 def _read_list(path: str) -> list[str]:
     try:
-        lines = [line.strip() for line in Path(path).read_text("utf-8").split("\n")]
+        lines = [line.strip() for line in path_at(path).read_text("utf-8").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise VlmkitError(f"no list of inputs at {path}", "@FILE names a text file with one location a line") from error
     return [line for line in lines if line and not line.startswith("#")]
@@ -116,10 +115,13 @@ def _overlaid(text: str) -> Location:
 def _location(text: str) -> Location:
     if text == STREAM:
         return Location(text, (Shard(STREAM, STREAM),), "stdin")
+    if not text:
+        raise _no_such(text)
     paths = [path for pattern in _braces(text) for path in _paths(pattern)]
     shards = tuple(Shard(shard_name(path), path) for path in paths)
     _check_names(text, shards)
-    return Location(text, shards, _source(text), Path(text) if os.path.isdir(text) else None)
+    folder = path_at(text)
+    return Location(text, shards, _source(text), folder if _is_folder(folder) else None)
 
 
 def _source(text: str) -> str:
@@ -139,25 +141,46 @@ def _braces(text: str) -> list[str]:
 
 
 def _paths(pattern: str) -> list[str]:
-    if _URL.match(pattern):
+    path = path_at(pattern)
+    if _is_folder(path):
+        return _tars_in(path)
+    if _is_file(path):
         return [pattern]
-    if os.path.isdir(pattern):
-        return _tars_in(pattern)
-    if os.path.exists(pattern):
-        return [pattern]
-    if re.search(r"[*?\[]", pattern):
-        if found := sorted(glob.glob(pattern)):
+    if _WILD.search(pattern):
+        if found := _matching(path):
             return found
         raise VlmkitError(
             f"no file matches {pattern}", "check the pattern; quote it if the shell should leave it alone"
         )
-    raise VlmkitError(f"no such folder or tar: {pattern}", "check the path; an input is a folder of tars, a tar, or -")
+    raise _no_such(pattern)
 
 
-def _tars_in(folder: str) -> list[str]:
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    tars = sorted(entry.path for entry in entries if entry.name.endswith(TAR_SUFFIXES))
-    if not tars and not plan_path(Path(folder)).exists():  # a dataset may have dropped all of its samples
+def _no_such(text: str) -> VlmkitError:
+    return VlmkitError(f"no such folder or tar: {text}", "check the path; an input is a folder of tars, a tar, or -")
+
+
+def _is_folder(path: AnyPath) -> bool:
+    """A store is not asked about what is called like a tar, nor about patterns."""
+    named_so = isinstance(path, RemotePath) and (path.name.endswith(TAR_SUFFIXES) or _WILD.search(str(path)))
+    return not named_so and path.is_dir()
+
+
+def _is_file(path: AnyPath) -> bool:
+    """Tars of a store are taken for there: asking for each of a range would take long, and the plan lists them."""
+    if isinstance(path, Path):
+        return path.exists()
+    if path.over_http:
+        return True
+    return not _WILD.search(str(path)) and (path.name.endswith(TAR_SUFFIXES) or path.exists())
+
+
+def _matching(path: AnyPath) -> list[str]:
+    return sorted(glob.glob(str(path)) if isinstance(path, Path) else path.matching())
+
+
+def _tars_in(folder: AnyPath) -> list[str]:
+    tars = sorted(str(path) for path in folder.iterdir() if path.name.endswith(TAR_SUFFIXES) and path.name[0] != ".")
+    if not tars and not plan_path(folder).exists():  # a dataset may have dropped all of its samples
         raise VlmkitError(f"no tars in {folder}", "vlmkit download folder:… turns images and texts into tar shards")
     return tars
 

@@ -5,7 +5,6 @@ import math
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlmkit.errors import VlmkitError
+from vlmkit.shards.paths import AnyPath, open_to_read
 from vlmkit.shards.sample import Row
 
 FIXED: dict[str, Any] = {
@@ -129,23 +129,33 @@ def write_rows(rows: Iterable[Row], file: BinaryIO) -> None:
     table.write(file)
 
 
-def read_rows(path: Path) -> dict[str, Row]:
+def read_rows(path: AnyPath) -> dict[str, Row]:
     """Rows by key, nulls left out; {} if there is no table, or a foreign one without keys. Raises VlmkitError."""
     return _rows(path, frozenset())
 
 
-def read_scores(path: Path) -> dict[str, Row]:
+def read_scores(path: AnyPath) -> dict[str, Row]:
     """What samples hand on of their rows, by key: `without_verdict` of what `read_rows` gives."""
     return _rows(path, _NOT_HANDED_ON)
 
 
-def score_columns(path: Path) -> frozenset[str]:
+def score_columns(path: AnyPath) -> frozenset[str]:
     """The names of a row table's columns; none if it is no row table. Raises VlmkitError if it is no table at all."""
     if not path.exists():
         return frozenset()
-    with _reading(path):
-        names = frozenset(pq.read_schema(path).names)
+    with reading(path) as file:
+        names = frozenset(pq.read_schema(file).names)
     return names if "key" in names else frozenset()
+
+
+@contextmanager
+def reading(path: AnyPath) -> Iterator[BinaryIO]:
+    """Opens a table. Raises VlmkitError if the block finds that it is none."""
+    try:
+        with open_to_read(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise VlmkitError(f"{path} can't be read as parquet: {error}", "restore the file, or move it away") from error
 
 
 def drop_reasons(rows: Iterable[Row]) -> dict[str, str]:
@@ -153,11 +163,11 @@ def drop_reasons(rows: Iterable[Row]) -> dict[str, str]:
     return {row["key"]: row.get("reason") or "dropped" for row in rows if row.get("kept") is False}
 
 
-def _rows(path: Path, left_out: frozenset[str]) -> dict[str, Row]:
+def _rows(path: AnyPath, left_out: frozenset[str]) -> dict[str, Row]:
     if not score_columns(path):
         return {}
-    with _reading(path):
-        table = pq.read_table(path)
+    with reading(path) as file:
+        table = pq.read_table(file)
         keys = table["key"].to_pylist()
         wanted = [n for n in table.column_names if n not in left_out and table[n].null_count < len(table)]
         columns = [[_plain(value) for value in table[name].to_pylist()] for name in wanted]
@@ -173,11 +183,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else as_text(value)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise VlmkitError(f"{path} can't be read as parquet: {error}", "restore the file, or move it away") from error
