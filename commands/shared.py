@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -60,7 +59,7 @@ class Writing:
     max_bad: Annotated[float, typer.Option(help="Share of unreadable samples above which the status is 3.")] = 0.05
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and print, write nothing.")] = False
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over in a folder that vlmkit made.")] = False
-    report: Annotated[Path | None, typer.Option(help="Write the HTML report here as well.")] = None
+    report: Annotated[str | None, typer.Option(help="Write the HTML report here as well.")] = None
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no closing table.")] = False
     json: Annotated[bool, typer.Option("--json", help="The final summary as one JSON line on stderr.")] = False
 

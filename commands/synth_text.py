@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vlmkit.commands.shared import Device, Job, Sources, Target, command
+from vlmkit.errors import VlmkitError
 
 
 @command(example="vlmkit synth-text expand seeds/ dense/ --model builtin:smollm2", group="synth-text")
@@ -42,12 +43,16 @@ def expand(
     from vlmkit.jobs.job import is_folder
     from vlmkit.models.names import ModelName
     from vlmkit.shards.dataset import own_folder
+    from vlmkit.shards.paths import path_at
     from vlmkit.synthesis.checks import Checks
     from vlmkit.synthesis.expand import Expand
     from vlmkit.synthesis.prompts import parse_template
 
     if answers is None and is_folder(target) and not job.dry_run:
-        answers = own_folder(Path(target)) / "answers"
+        folder = path_at(target)
+        if not isinstance(folder, Path):
+            raise VlmkitError(f"{target}: answers are kept on this machine, as they come", "give --answers FOLDER")
+        answers = own_folder(folder) / "answers"
     step = Expand(
         ModelName.parse(model),
         parse_template(prompt),

@@ -61,7 +61,7 @@ def test_an_input_that_is_none(refused, data, tmp_path, monkeypatch, source, say
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ("s3://bucket/out", "outputs are local"),
+        ("http://127.0.0.1:9/out", "nothing is written over HTTP"),
         ("out.tar.gz", "a compressed tar is not written"),
         ("strange", "is not empty, and vlmkit did not make it"),
         ("file.txt", "is a file"),

@@ -209,11 +209,11 @@ def test_a_tar_that_was_changed_meanwhile(texts):
         index[4]
 
 
-@pytest.mark.parametrize("kind", ["-", "https://example.org/a.tar", "{}/a.tar.gz"])
+@pytest.mark.parametrize("kind", ["-", "{}/a.tar.gz"])
 def test_what_can_not_be_read_at_random_is_refused(tmp_path, kind):
     (tmp_path / "a.tar.gz").write_bytes(b"")
     location = kind.format(tmp_path)
-    with pytest.raises(VlmkitError, match="plain tars on a local disk") as raised:
+    with pytest.raises(VlmkitError, match="needs plain tars") as raised:
         SampleIndex(location)
     assert location in raised.value.message
 

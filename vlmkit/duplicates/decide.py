@@ -1,5 +1,6 @@
 """Looks at the signatures of all shards together, out of core, and decides which samples go."""
 
+import tempfile
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlmkit.shards.dataset import committed, table_path
+from vlmkit.shards.paths import AnyPath, copied_here
 from vlmkit.shards.sample import Row
+from vlmkit.tables.rows import reading
 
 # Of equal samples the one that comes first in keep order stays: by rank, then as the input has them. Samples without
 # a signature are like no other; those with a reason and none are unreadable.
@@ -32,7 +35,7 @@ ORDER BY shard_place, sample_place
 """
 
 
-def decide_duplicates(tables: Path, shards: list[str]) -> Path:
+def decide_duplicates(tables: AnyPath, shards: list[str]) -> AnyPath:
     """Reads the signature tables of the shards; writes beside them the table of samples to drop, and returns its path.
 
     The table is in the order of the input, with columns shard, key, why, error, duplicate_of (SHARD/KEY).
@@ -40,10 +43,13 @@ def decide_duplicates(tables: Path, shards: list[str]) -> Path:
     decisions = tables / "decisions.parquet"
     if decisions.exists() or not shards:  # without shards nobody asks what was decided
         return decisions
-    paths = [str(table_path(tables, shard)) for shard in shards]
-    places = pa.table({"filename": paths, "shard": shards, "place": range(len(shards))})
-    with duckdb.connect(config={"temp_directory": str(tables / "spill")}) as connection:
-        connection.register("shards", places)
+    spill = tables / "spill" if isinstance(tables, Path) else tempfile.gettempdir()
+    with (
+        copied_here([table_path(tables, shard) for shard in shards]) as here,
+        duckdb.connect(config={"temp_directory": str(spill)}) as connection,
+    ):
+        paths = [str(path) for path in here]
+        connection.register("shards", pa.table({"filename": paths, "shard": shards, "place": range(len(shards))}))
         found: pa.RecordBatchReader = connection.sql(_DECIDE, params={"tables": paths}).to_arrow_reader(100_000)
         with committed(decisions, tables) as file, pq.ParquetWriter(file, found.schema) as writer:
             for batch in found:
@@ -51,7 +57,8 @@ def decide_duplicates(tables: Path, shards: list[str]) -> Path:
     return decisions
 
 
-def read_decisions(decisions: Path, shard: str) -> dict[str, Row]:
+def read_decisions(decisions: AnyPath, shard: str) -> dict[str, Row]:
     """What was decided of the samples of one shard, by key."""
-    rows = pq.read_table(decisions, filters=[("shard", "=", shard)]).to_pylist()
+    with reading(decisions) as file:
+        rows = pq.read_table(file, filters=[("shard", "=", shard)]).to_pylist()
     return {row["key"]: row for row in rows}

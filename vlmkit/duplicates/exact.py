@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 from vlmkit.duplicates.decide import decide_duplicates, read_decisions
@@ -12,6 +11,7 @@ from vlmkit.jobs.step import Dropped, Kept, Outcome, Step
 from vlmkit.jobs.two_pass import TwoPass
 from vlmkit.scores.columns import Values, resolve
 from vlmkit.scores.inputs import Missing
+from vlmkit.shards.paths import AnyPath
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.tables.conditions import Name
 
@@ -48,7 +48,7 @@ class Dedup(TwoPass):
     def bound(self, columns: frozenset[str]) -> Self:
         return replace(self, carried=columns)
 
-    def second(self, tables: Path, shards: list[str]) -> Step:
+    def second(self, tables: AnyPath, shards: list[str]) -> Step:
         return DropDecided(decide_duplicates(tables, shards), self.options())
 
     def one_pass(self) -> Step | None:
@@ -89,7 +89,7 @@ class Sign(Step):
 class DropDecided(Step):
     """The second pass: drops what the decisions list."""
 
-    decisions: Path
+    decisions: AnyPath
     said: Mapping[str, Any]
     name = "dedup"
 

@@ -22,6 +22,7 @@ from vlmkit.jobs.step import Dropped
 from vlmkit.models.names import ModelName
 from vlmkit.shards.dataset import manifest_path
 from vlmkit.shards.locations import Location, locate
+from vlmkit.shards.paths import path_at
 
 _LOOKED_AT = 100  # samples, one of which must be a question before a model is loaded
 
@@ -71,10 +72,10 @@ def run_eval(
     step = Predict(evaluation.model, protocol, evaluation.device, evaluation.batch_size)
     status = run_step(step, benches, target, options)
     notes = () if export is None else (_exported(export, locations, step, options.limit),)
-    if options.dry_run or not manifest_path(Path(target)).exists():
+    if options.dry_run or not manifest_path(path_at(target)).exists():
         return Evaluated(status, None, notes)
     scores = Scores.of(read_predictions(target), evaluation.seed)
-    write_scores(Path(target), scores, _about(step, evaluation.seed))
+    write_scores(path_at(target), scores, _about(step, evaluation.seed))
     return Evaluated(status, scores, notes)
 
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from vlmkit.evaluation.metrics import fold
 from vlmkit.evaluation.predictions import GROUPS, Marked
 from vlmkit.evaluation.statistics import CONFIDENCE, RESAMPLES, interval
 from vlmkit.shards.dataset import own_folder, write_json
+from vlmkit.shards.paths import AnyPath
 
 OVERALL = "overall"
 
@@ -73,11 +73,11 @@ def grouped(marked: Sequence[Marked]) -> dict[str, dict[str, list[Marked]]]:
     return found
 
 
-def scores_path(folder: Path) -> Path:
+def scores_path(folder: AnyPath) -> AnyPath:
     return own_folder(folder) / "scores.json"
 
 
-def write_scores(folder: Path, scores: Scores, about: Mapping[str, Any]) -> None:
+def write_scores(folder: AnyPath, scores: Scores, about: Mapping[str, Any]) -> None:
     """Writes what the predictions of a folder come to, with what it was come by."""
     write_json(scores_path(folder), {**scores.as_json(), **about}, folder)
 

@@ -3,7 +3,6 @@
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,6 +10,7 @@ import duckdb
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.report.frequencies import Frequencies, frequencies
 from vlmkit.jobs.report.histograms import Histogram, histogram, quoted
+from vlmkit.shards.paths import AnyPath, copied_here
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -40,14 +40,14 @@ class Numbers:
         return {**counts, **ends, **dict(zip(names, self.quantiles, strict=True)), "histogram": bins}
 
 
-def table_columns(tables: Sequence[Path]) -> tuple[list[Numbers], list[Frequencies]]:
+def table_columns(tables: Sequence[AnyPath]) -> tuple[list[Numbers], list[Frequencies]]:
     """What all columns of the tables hold, over all rows, those of dropped samples too. Raises VlmkitError if a table
     can't be read."""
     if not tables:
         return [], []
     try:
-        with duckdb.connect(config={"enable_external_file_cache": False}) as connection:
-            rows = connection.read_parquet([glob.escape(str(path)) for path in tables], union_by_name=True)
+        with copied_here(tables) as here, duckdb.connect(config={"enable_external_file_cache": False}) as connection:
+            rows = connection.read_parquet([glob.escape(str(path)) for path in here], union_by_name=True)
             names = [name for name in rows.columns if name not in _NAMES + _VERDICT]
             types = {name: str(kind).split("(")[0] for name, kind in zip(rows.columns, rows.types, strict=True)}
             if types.get("kept") != "BOOLEAN":  # other people's tables know nothing of it

@@ -2,12 +2,12 @@
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import VlmkitError
 from vlmkit.shards.dataset import manifest_path, plan_path, read_json, stats_path
-from vlmkit.shards.locations import Location, locate
+from vlmkit.shards.locations import STREAM, Location, locate
+from vlmkit.shards.paths import AnyPath, path_at
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def parts(locations: list[Location]) -> list[Location]:
     return [part for location in locations for part in (location, *location.overlays)]
 
 
-def unfinished(folder: Path | None) -> Unfinished | None:
+def unfinished(folder: AnyPath | None) -> Unfinished | None:
     """What is left to do in a folder that vlmkit makes; None if nothing is, or the folder is not vlmkit's.
 
     Raises VlmkitError for a plan that can't be read.
@@ -54,10 +54,10 @@ def unfinished(folder: Path | None) -> Unfinished | None:
 
 def _begun(text: str) -> list[Location]:
     """A folder with a plan, no manifest, and no tar. Such a folder is no input for a job."""
-    folder = Path(text)
-    if not text or not folder.is_dir() or unfinished(folder) is None:
+    folder = path_at(text)
+    if not text or text == STREAM or not folder.is_dir() or unfinished(folder) is None:
         return []
-    if any(name.endswith(".tar") for name in os.listdir(folder)):
+    if any(folder.glob("*.tar")):
         return []
     return [replace(Location(text, (), folder.name), folder=folder)]
 

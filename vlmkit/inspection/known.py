@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.report.stages import Stage
-from vlmkit.shards.dataset import manifest_path, read_json, stats_path
+from vlmkit.shards.dataset import committed_shards, manifest_path, read_json, stats_path
 from vlmkit.shards.locations import Location, shard_name
+from vlmkit.shards.paths import AnyPath, path_at
+from vlmkit.shards.store import for_all
 
 _YAML_COUNT = re.compile(r"\s+[\"']?(.+?)[\"']?:\s*(\d+)\s*")
 
@@ -32,9 +33,9 @@ class Known:
 
 def known_counts(location: Location) -> Known | None:
     """The number of samples, from the first of the sidecars that has it: vlmkit's manifest, vlmkit's or img2dataset's
-    stats of every shard, open_clip's sizes.json or __len__, Energon's index. None if there is none, and for streams,
-    URLs, and tars with others laid over them. Raises VlmkitError for a sidecar that makes no sense."""
-    if location.overlays or location.is_stream or any("://" in shard.path for shard in location.shards):
+    stats of every shard, open_clip's sizes.json or __len__, Energon's index. None if there is none, and for streams
+    and tars with others laid over them. Raises VlmkitError for a sidecar that makes no sense."""
+    if location.overlays or location.is_stream:
         return None
     sources = (_manifest, _shard_stats, _sizes, _length, _energon)
     try:
@@ -60,9 +61,10 @@ def _manifest(location: Location) -> Known | None:
 
 def _shard_stats(location: Location) -> Known | None:
     """For a folder also the shards that have no tar, since they keep nothing."""
-    paths = {stats_path(Path(shard.path).parent, shard_name(shard.path)) for shard in location.shards}
-    paths |= set(location.folder.glob("*_stats.json")) if location.folder else set()
-    stats = [read_json(path) for path in sorted(paths)]
+    places = {(str(path_at(shard.path).parent), shard_name(shard.path)) for shard in location.shards}
+    if folder := location.folder:
+        places |= {(str(folder), name) for name in committed_shards(folder)}
+    stats = for_all(lambda place: read_json(stats_path(path_at(place[0]), place[1])), sorted(places))
     found = [value for value in stats if value is not None]
     if not found or len(found) < len(stats):
         return None
@@ -89,7 +91,7 @@ def _sizes(location: Location) -> Known | None:
     """open_clip: the number of samples of each tar, by its base name."""
     for folder in _folders(location):
         sizes = read_json(folder / "sizes.json") or {}
-        names = [Path(shard.path).name for shard in location.shards]
+        names = [path_at(shard.path).name for shard in location.shards]
         if names and all(name in sizes for name in names):
             return Known(sum(int(sizes[name]) for name in names), "sizes.json")
     return None
@@ -105,17 +107,17 @@ def _length(location: Location) -> Known | None:
 
 def _energon(location: Location) -> Known | None:
     """Megatron-Energon: `shard_counts` by the tar's path below the dataset's folder, as JSON or, formerly, YAML."""
-    for folder in (parent for start in _folders(location) for parent in (start, *start.parents[:2])):
+    for folder in (folder for start in _folders(location) for folder in (start, start.parent, start.parent.parent)):
         for name in (".info.json", ".info.yaml"):
             path = folder / ".nv-meta" / name
             counts = dict(_shard_counts(path)) if path.is_file() else {}
-            tars = [str(Path(shard.path).relative_to(folder)) for shard in location.shards] if counts else []
+            tars = [shard.path.removeprefix(f"{folder}/") for shard in location.shards] if counts else []
             if tars and all(tar in counts for tar in tars):
                 return Known(sum(counts[tar] for tar in tars), f".nv-meta/{name}")
     return None
 
 
-def _shard_counts(path: Path) -> Iterable[tuple[str, int]]:
+def _shard_counts(path: AnyPath) -> Iterable[tuple[str, int]]:
     if path.suffix == ".json":
         return json.loads(path.read_text()).get("shard_counts", {}).items()  # type: ignore[no-any-return]
     return _yaml_counts(path.read_text().splitlines())
@@ -131,7 +133,7 @@ def _yaml_counts(lines: list[str]) -> Iterator[tuple[str, int]]:
             yield match[1], int(match[2])
 
 
-def _folders(location: Location) -> list[Path]:
+def _folders(location: Location) -> list[AnyPath]:
     """The folder of the tars, if they are all in one."""
-    folders = {Path(shard.path).parent for shard in location.shards}
+    folders = {path_at(shard.path).parent for shard in location.shards}
     return list(folders) if len(folders) == 1 else []

@@ -8,7 +8,6 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from vlmkit.errors import VlmkitError
@@ -22,7 +21,7 @@ from vlmkit.jobs.finish import already_done, committed_counts, finish_dataset
 from vlmkit.jobs.inputs import ShardInput
 from vlmkit.jobs.job import is_folder
 from vlmkit.jobs.options import JobOptions
-from vlmkit.jobs.plan import Plan, freeze_with_rejects, is_committed, withdraw
+from vlmkit.jobs.plan import Plan, freeze_with_rejects, uncommitted, withdraw
 from vlmkit.jobs.progress import JobProgress, Ticker
 from vlmkit.jobs.result import Result, closing
 from vlmkit.jobs.shard_store import ShardStore
@@ -30,6 +29,7 @@ from vlmkit.jobs.step import Dropped, Kept, Outcome
 from vlmkit.jobs.work import record
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import Location
+from vlmkit.shards.paths import AnyPath, path_at
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.shards.tar import BLOCK
@@ -52,7 +52,7 @@ def repair(locations: list[Location], target: str, decode: bool, options: JobOpt
         {"repair": True, "decode": decode, **options.deciding},
         tuple(ShardInput(shard.name, shard.path) for shard in location.shards),
     )
-    folder, rejects = Path(target), options.rejects_folder
+    folder, rejects = path_at(target), options.rejects_folder
     with closing("check --repair", options) as result:
         plan = freeze_with_rejects(plan, folder, rejects, options.overwrite)
         if not already_done(folder, options, result):
@@ -77,26 +77,29 @@ def _repairable(locations: list[Location], target: str, options: JobOptions) -> 
     return location
 
 
-def _repair_shards(plan: Plan, mender: "_Mender", folder: Path, rejects: Path | None, options: JobOptions) -> None:
+def _repair_shards(
+    plan: Plan, mender: "_Mender", folder: AnyPath, rejects: AnyPath | None, options: JobOptions
+) -> None:
     total = sum(os.path.getsize(shard.path) for shard in plan.shards if os.path.exists(shard.path))
     try:
         with JobProgress("check --repair", total, options.quiet) as progress:
-            for shard in plan.shards:
-                if not is_committed(folder, shard.name):
-                    _repair_shard(shard, mender, folder, rejects, Ticker(progress.advance))
+            for shard in uncommitted(list(plan.shards), folder):
+                _repair_shard(shard, mender, folder, rejects, Ticker(progress.advance))
     except VlmkitError:
         withdraw(folder, rejects)
         raise
 
 
-def _repair_shard(shard: ShardInput, mender: "_Mender", folder: Path, rejects: Path | None, ticker: Ticker) -> None:
+def _repair_shard(
+    shard: ShardInput, mender: "_Mender", folder: AnyPath, rejects: AnyPath | None, ticker: Ticker
+) -> None:
     counts = Counts()
     kept, dropped = ShardStore(folder, shard.name), ShardStore(rejects, shard.name) if rejects else None
     record(_COMMAND, mender.outcomes(shard, counts), counts, kept, dropped, ticker)
     ticker.flush(counts)
 
 
-def _finish(plan: Plan, location: Location, folder: Path, result: Result, options: JobOptions) -> None:
+def _finish(plan: Plan, location: Location, folder: AnyPath, result: Result, options: JobOptions) -> None:
     result.counts = committed_counts(folder, [shard.name for shard in plan.shards])
     finish_dataset(folder, plan, [location], result, options.rejects_folder, options)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pyarrow import ArrowException
 
@@ -12,21 +11,22 @@ from vlmkit.inspection.folders import unfinished
 from vlmkit.inspection.tables import TableCheck, has_keys
 from vlmkit.jobs.counts import Counts
 from vlmkit.shards.dataset import manifest_path, plan_path, read_json, stats_path, table_path, tar_path
+from vlmkit.shards.paths import AnyPath
 
 
-def check_folder(folder: Path, shards: set[str], findings: Findings) -> None:
+def check_folder(folder: AnyPath, shards: set[str], findings: Findings) -> None:
     """Looks for what is missing: the end of the work, tars that a table speaks of, tables and stats of a shard."""
     if work := unfinished(folder):
         findings.defect(str(plan_path(folder)), 0, "", f"unfinished: {work}")
-    for path in sorted(folder.glob("*.parquet")):
-        if path.stem not in shards:
-            _check_lone_table(path, findings)
+    tables = {path.stem for path in folder.glob("*.parquet")}
+    for name in sorted(tables - shards):
+        _check_lone_table(table_path(folder, name), findings)
     if manifest_path(folder).exists():
         _check_whole(folder, shards, findings)
 
 
 @contextmanager
-def readable(path: Path, findings: Findings) -> Iterator[None]:
+def readable(path: AnyPath, findings: Findings) -> Iterator[None]:
     """A block that reads a sidecar: if it can't be read, that is one more defect."""
     try:
         yield
@@ -42,7 +42,7 @@ def check_stats(table: TableCheck, findings: Findings) -> None:
             findings.defect(str(path), 0, "", what)
 
 
-def _check_lone_table(path: Path, findings: Findings) -> None:
+def _check_lone_table(path: AnyPath, findings: Findings) -> None:
     """A shard that keeps nothing has a table and no tar."""
     with readable(path, findings):
         if not has_keys(path):
@@ -53,7 +53,7 @@ def _check_lone_table(path: Path, findings: Findings) -> None:
         check_stats(table, findings)
 
 
-def _check_whole(folder: Path, shards: set[str], findings: Findings) -> None:
+def _check_whole(folder: AnyPath, shards: set[str], findings: Findings) -> None:
     """A manifest says that every shard is committed, and what they hold together."""
     committed = {path.name.removesuffix("_stats.json") for path in folder.glob("*_stats.json")}
     for name in sorted(shards | committed):

@@ -1,6 +1,5 @@
 """What is in a dataset: from the files beside its shards as far as they tell, else from the shards."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +11,14 @@ from vlmkit.inspection.columns import Numbers, table_columns
 from vlmkit.inspection.folders import Unfinished, unfinished
 from vlmkit.inspection.known import Known, count_notes, known_counts
 from vlmkit.inspection.look import LOOKED_AT, Look, Measures, RowFile, look
-from vlmkit.jobs.inputs import shard_inputs
+from vlmkit.jobs.inputs import shard_inputs, table_beside
 from vlmkit.jobs.manifest import history
 from vlmkit.jobs.report.frequencies import Frequencies
 from vlmkit.jobs.report.stages import Stage
-from vlmkit.shards.dataset import stats_path, table_path
-from vlmkit.shards.locations import Location, shard_name
+from vlmkit.shards.dataset import committed_shards, stats_path, table_path
+from vlmkit.shards.locations import Location
+from vlmkit.shards.paths import AnyPath, file_states, path_at
+from vlmkit.shards.store import for_all
 from vlmkit.tables.rows import score_columns
 
 
@@ -113,7 +114,7 @@ def _not_in_rows(measured: list[Numbers], numbers: list[Numbers]) -> list[Number
 
 def _committed(location: Location) -> Location:
     """A folder as far as it is finished."""
-    done = tuple(s for s in location.shards if stats_path(Path(s.path).parent, s.name).exists())
+    done = tuple(s for s in location.shards if stats_path(path_at(s.path).parent, s.name).exists())
     return replace(location, shards=done)
 
 
@@ -126,20 +127,18 @@ def _scanned(location: Location, seen: Look) -> Known:
     return Known(seen.samples, "the tars", told[-1] if told else None, None, count_notes(seen.counts))
 
 
-def _tables(location: Location) -> list[Path]:
+def _tables(location: Location) -> list[AnyPath]:
     """The row tables beside the shards; in a folder also those of shards that keep nothing, and so have no tar."""
     if location.overlays:
         return []  # what is joined is known only by reading
-    local = [Path(shard.path) for shard in location.shards if "://" not in shard.path and not location.is_stream]
-    names = {table_path(path.parent, shard_name(path.name)) for path in local}
-    for path in location.folder.glob("*.parquet") if location.folder else ():
-        if stats_path(path.parent, path.stem).exists():
-            names.add(path)
-    return [path for path in sorted(names) if score_columns(path)]
+    tables = {} if location.is_stream else {shard.name: table_beside(shard.path) for shard in location.shards}
+    if folder := location.folder:
+        tables |= {name: table_path(folder, name) for name in committed_shards(folder)}
+    found = [table for _, table in sorted(tables.items())]
+    return [table for table, columns in zip(found, for_all(score_columns, found), strict=True) if columns]
 
 
 def _size_bytes(location: Location) -> int | None:
-    """The size of the tars as they lie there, compressed if they are; None if they are not local."""
-    if any(not os.path.exists(shard.path) for shard in location.shards):
-        return None
-    return sum(os.path.getsize(shard.path) for shard in location.shards)
+    """The size of the tars as they lie there, compressed if they are; None if it is not known."""
+    states = file_states(path_at(shard.path) for shard in location.shards)
+    return sum(size for size, _ in states.values()) if len(states) == len(location.shards) else None

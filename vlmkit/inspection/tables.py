@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from vlmkit.shards.dataset import read_json, stats_path, table_path
 from vlmkit.shards.locations import STREAM, shard_name
+from vlmkit.shards.paths import AnyPath, open_to_read, path_at
 from vlmkit.tables.rows import score_columns
 
 _COLUMNS = ("key", "kept", "reason", "status", "offset", "length")
@@ -23,7 +23,7 @@ class TableCheck:
     tells of no failure.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self.path = path
         self._written: dict[str, Place] = {}
         self._unwritten: set[str] = set()
@@ -31,10 +31,12 @@ class TableCheck:
         self._rows = 0
         self._out = 0
         self._reasons: Counter[str] = Counter()
-        names = set(pq.read_schema(path).names)
-        for batch in pq.ParquetFile(path).iter_batches(columns=[name for name in _COLUMNS if name in names]):
-            for row in batch.to_pylist():
-                self._take(row)
+        with open_to_read(path) as file:
+            table = pq.ParquetFile(file)
+            names = set(table.schema_arrow.names)
+            for batch in table.iter_batches(columns=[name for name in _COLUMNS if name in names]):
+                for row in batch.to_pylist():
+                    self._take(row)
 
     def sample(self, key: str, offset: int, length: int) -> str | None:
         """What the table says of this sample that is not so."""
@@ -87,13 +89,13 @@ class TableCheck:
             self._reasons[row.get("reason") or "dropped"] += 1
 
 
-def table_beside(tar: str) -> Path | None:
-    """Where the row table of a local tar is; None if nothing is there."""
-    path = table_path(Path(tar).parent, shard_name(tar))
-    return path if tar != STREAM and "://" not in tar and path.exists() else None
+def table_beside(tar: str) -> AnyPath | None:
+    """Where the row table of a tar is; None if nothing is there."""
+    path = table_path(path_at(tar).parent, shard_name(tar))
+    return path if tar != STREAM and path.exists() else None
 
 
-def has_keys(path: Path) -> bool:
+def has_keys(path: AnyPath) -> bool:
     """Whether a parquet file is a row table."""
     return bool(score_columns(path))
 

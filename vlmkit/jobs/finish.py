@@ -1,14 +1,12 @@
 """The end of a dataset: when every shard is committed, its manifest and report are written, and it is whole."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.manifest import entry, history, write_manifest
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.plan import Plan
-from vlmkit.jobs.report.page import report_path, write_report
+from vlmkit.jobs.report.page import report_path, write_page, write_report
 from vlmkit.jobs.result import Result
 from vlmkit.jobs.stream_store import StreamStore, stream_target
 from vlmkit.shards.dataset import (
@@ -21,12 +19,14 @@ from vlmkit.shards.dataset import (
     tar_path,
 )
 from vlmkit.shards.locations import Location, open_shard
+from vlmkit.shards.paths import AnyPath, path_at
 from vlmkit.shards.reader import ShardReader
+from vlmkit.shards.store import for_all
 from vlmkit.tables.rows import read_rows
 
 
 def finish_dataset(
-    folder: Path, plan: Plan, locations: list[Location], result: Result, rejects: Path | None, options: JobOptions
+    folder: AnyPath, plan: Plan, locations: list[Location], result: Result, rejects: AnyPath | None, options: JobOptions
 ) -> None:
     """Writes manifests and report. Several parts may do so at once: what they write is the same, and appears whole."""
     own, before, counts = entry(plan, locations), history(locations), result.counts
@@ -39,7 +39,7 @@ def finish_dataset(
     _sweep(folder)
 
 
-def already_done(folder: Path, options: JobOptions, result: Result) -> bool:
+def already_done(folder: AnyPath, options: JobOptions, result: Result) -> bool:
     """Whether the dataset is whole; if so, the result is what it was."""
     manifest = read_json(manifest_path(folder))
     if manifest is None:
@@ -48,11 +48,11 @@ def already_done(folder: Path, options: JobOptions, result: Result) -> bool:
     result.counts = Counts.from_json(manifest["counts"])
     result.notes.append(f"{folder} was already done")
     if options.report is not None:
-        shutil.copyfile(report_path(folder), options.report)
+        write_page(report_path(folder).read_bytes(), path_at(options.report))
     return True
 
 
-def finish_rejects(folder: Path, steps: list[dict[str, Any]]) -> None:
+def finish_rejects(folder: AnyPath, steps: list[dict[str, Any]]) -> None:
     """Makes the folder of the dropped samples a whole dataset; the last of `steps` is the one that dropped them."""
     *before, own = steps
     counts = committed_counts(folder, committed_shards(folder))
@@ -60,13 +60,13 @@ def finish_rejects(folder: Path, steps: list[dict[str, Any]]) -> None:
     _sweep(folder)
 
 
-def committed_counts(folder: Path, names: list[str]) -> Counts:
+def committed_counts(folder: AnyPath, names: list[str]) -> Counts:
     """The sum of the stats of those shards that are committed."""
-    stats = [read_json(stats_path(folder, name)) for name in names]
+    stats = for_all(lambda name: read_json(stats_path(folder, name)), names)
     return Counts.total(Counts.from_json(value) for value in stats if value is not None)
 
 
-def _join(rejects: Path, names: list[str], target: Path, steps: list[dict[str, Any]]) -> None:
+def _join(rejects: AnyPath, names: list[str], target: AnyPath, steps: list[dict[str, Any]]) -> None:
     """Joins the shards of the rejects into one tar, each sample with its row, which says why it was dropped."""
     with stream_target(str(target)) as file:
         store = StreamStore(file, steps, verdicts=True)
@@ -78,7 +78,7 @@ def _join(rejects: Path, names: list[str], target: Path, steps: list[dict[str, A
         store.finish()
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(folder: AnyPath) -> None:
     """Removes what killed runs left half written: every shard is committed by now."""
     for path in (own_folder(folder) / "tmp").glob("*_stats.json.*"):
         path.unlink(missing_ok=True)

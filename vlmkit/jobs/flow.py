@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.finish import already_done, finish_dataset, finish_rejects
-from vlmkit.jobs.inputs import ShardInput, read_shard
+from vlmkit.jobs.inputs import ShardInput, bytes_to_read, read_shard
 from vlmkit.jobs.manifest import entry, history
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.outputs import Nowhere, Store
@@ -24,6 +23,7 @@ from vlmkit.jobs.stream_store import StreamStore, stream_target
 from vlmkit.jobs.work import decide, record
 from vlmkit.shards.dataset import manifest_path
 from vlmkit.shards.locations import STREAM, Location
+from vlmkit.shards.paths import AnyPath, path_at
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def step_outcomes(step: Step, shards: list[ShardInput], limit: int | None, count
             return
 
 
-def flow_into_folder(flow: Flow, target: Path, options: JobOptions, result: Result) -> None:
+def flow_into_folder(flow: Flow, target: AnyPath, options: JobOptions, result: Result) -> None:
     """Makes new shards. What an unfinished run has left is removed: this work can't be taken up in the middle."""
     rejects = options.rejects_folder
     plan = freeze_with_rejects(flow.plan, target, rejects, options.overwrite)
@@ -91,9 +91,9 @@ def flow_into_stream(flow: Flow, target: str, options: JobOptions, result: Resul
     """Writes one tar stream, to standard output or under a name."""
     if options.part:
         raise VlmkitError(f"--part does not divide what goes to {target}", "name a folder as the output")
-    if target != STREAM and Path(target).exists() and not options.overwrite:
+    if target != STREAM and path_at(target).exists() and not options.overwrite:
         raise VlmkitError(f"{target} exists", "choose another name, or replace it with --overwrite")
-    if options.rejects_tar and options.rejects_tar.absolute() == Path(target).absolute():
+    if options.rejects_tar and options.rejects_tar.absolute() == path_at(target).absolute():
         raise VlmkitError(f"--rejects {target} is also the output", "choose another tar for what is dropped")
     rejects = options.rejects_folder
     if rejects is not None:
@@ -115,9 +115,9 @@ def dry_flow(flow: Flow, options: JobOptions, result: Result) -> None:
     _record(flow, Nowhere(), replace(options, rejects=None), result, None)
 
 
-def _record(flow: Flow, store: Store, options: JobOptions, result: Result, rejects: Path | None) -> None:
+def _record(flow: Flow, store: Store, options: JobOptions, result: Result, rejects: AnyPath | None) -> None:
     tar = options.rejects_tar
-    total = sum(Path(shard.path).stat().st_size for shard in flow.shards if Path(shard.path).exists())
+    total = bytes_to_read(flow.shards)
     with (
         JobProgress(flow.command, total, options.quiet) as progress,
         stream_target(str(tar)) if tar else nullcontext() as file,

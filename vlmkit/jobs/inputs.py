@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from vlmkit.errors import BrokenInput, VlmkitError
 from vlmkit.jobs.counts import Counts
@@ -11,6 +10,7 @@ from vlmkit.jobs.step import Dropped
 from vlmkit.shards.dataset import manifest_path, plan_path, read_json, table_path
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM, Location, Shard, open_shard, shard_name
+from vlmkit.shards.paths import AnyPath, file_states, path_at
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.tar import DamagedTar, TarWindow
@@ -70,6 +70,11 @@ def read_shard(shard: ShardInput, counts: Counts) -> Iterator[Sample | Dropped]:
         yield Dropped(sample, item.reason, item.bad) if isinstance(item, Dropped) else sample
 
 
+def bytes_to_read(shards: list[ShardInput]) -> int:
+    """The size of the tars together, as far as it is known: not of streams."""
+    return sum(size for size, _ in file_states(path_at(shard.path) for shard in shards).values())
+
+
 def count_samples(path: str) -> int:
     """How many samples a tar holds; its headers are walked."""
     with open_shard(path) as file:
@@ -87,7 +92,7 @@ def lay_over(
     table = _table_beside(path)
     rows = read_rows(table) if table else {}
     dropped = drop_reasons(rows.values())
-    upper = _tar_samples(path, counts) if "://" in path or Path(path).exists() else iter(())
+    upper = _tar_samples(path, counts) if path_at(path).exists() else iter(())
     waiting: dict[str, Sample] = {}
     for item in base:
         if isinstance(item, Dropped):
@@ -144,8 +149,13 @@ def _tar_samples(path: str, counts: Counts) -> Iterator[Sample]:
     _count_ending(reader, counts)
 
 
-def _table_beside(path: str) -> Path | None:
-    return None if path == STREAM or "://" in path else table_path(Path(path).parent, shard_name(path))
+def _table_beside(path: str) -> AnyPath | None:
+    return None if path == STREAM else table_beside(path)
+
+
+def table_beside(path: str) -> AnyPath:
+    """Where the row table of a tar is, if it has one."""
+    return table_path(path_at(path).parent, shard_name(path))
 
 
 def _count_ending(reader: ShardReader, counts: Counts) -> None:

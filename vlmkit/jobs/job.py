@@ -7,14 +7,15 @@ from pathlib import Path
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.flow import Flow, dry_flow, flow_into_folder, flow_into_stream, step_outcomes
-from vlmkit.jobs.inputs import shard_inputs
+from vlmkit.jobs.inputs import shard_inputs, table_beside
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.over_shards import decided, run_over_shards
 from vlmkit.jobs.result import Result, closing
 from vlmkit.jobs.step import Keep, Step
 from vlmkit.jobs.two_pass import TwoPass
-from vlmkit.shards.dataset import table_path
-from vlmkit.shards.locations import STREAM, TAR_SUFFIXES, Location, locate, shard_name
+from vlmkit.shards.locations import STREAM, TAR_SUFFIXES, Location, locate
+from vlmkit.shards.paths import file_states, path_at
+from vlmkit.shards.remote_path import RemotePath
 from vlmkit.tables.rows import score_columns
 
 
@@ -38,7 +39,7 @@ def run_step(step: Step | TwoPass, sources: list[str], target: str, options: Job
             if options.sizes_shards and locations is named:
                 what = f"{options.sizes_shards}: {step.name} from shards to a folder keeps the shards that it reads"
                 raise VlmkitError(what, "vlmkit cat makes new ones, before or after")
-            run_over_shards(step, locations, named, Path(target), options, result)
+            run_over_shards(step, locations, named, path_at(target), options, result)
         else:
             step = decided(step, shard_inputs(locations), Path(room) / "first", options)
             run_flow(step_flow(step, locations, options, named=named), target, options, result)
@@ -53,7 +54,7 @@ def run_flow(flow: Flow, target: str, options: JobOptions, result: Result) -> No
     if options.dry_run:
         dry_flow(flow, options, result)
     elif is_folder(target):
-        flow_into_folder(flow, Path(target), options, result)
+        flow_into_folder(flow, path_at(target), options, result)
     elif options.report is not None:
         raise VlmkitError(f"--report needs the tables that {target} has no place for", "name a folder as the output")
     else:
@@ -75,10 +76,11 @@ def step_flow(
 
 def is_folder(target: str) -> bool:
     """Whether an output is a folder of shards; otherwise it is a stream. Raises VlmkitError for what is neither."""
-    if "://" in target:
-        raise VlmkitError(f"{target}: outputs are local", "write to a local folder, or to - and pipe it to an uploader")
     if target.endswith(TAR_SUFFIXES) and not target.endswith(".tar"):
         raise VlmkitError(f"{target}: a compressed tar is not written", "write to - and pipe it through a compressor")
+    path = path_at(target)
+    if isinstance(path, RemotePath):
+        path.check_writable()
     return target != STREAM and not target.endswith(".tar")
 
 
@@ -87,8 +89,9 @@ def known_columns(locations: list[Location]) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for location in locations:
         for part in (location, *location.overlays):
-            tables = (table_path(Path(shard.path).parent, shard_name(shard.path)) for shard in part.shards)
-            found |= next(filter(None, map(score_columns, tables)), frozenset())
+            tables = [] if part.is_stream else [table_beside(shard.path) for shard in part.shards]
+            there = file_states(tables)
+            found |= next(filter(None, (score_columns(table) for table in tables if table in there)), frozenset())
     return found
 
 

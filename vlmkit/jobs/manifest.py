@@ -5,7 +5,6 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from vlmkit import __version__
@@ -13,6 +12,7 @@ from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.plan import Plan
 from vlmkit.shards.dataset import manifest_path, read_json, write_json
 from vlmkit.shards.locations import Location
+from vlmkit.shards.paths import AnyPath
 
 _PACKAGES = (
     "numpy",
@@ -59,7 +59,7 @@ def lineage(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_manifest(
-    folder: Path, own: dict[str, Any], before: list[dict[str, Any]], counts: Counts, seconds: float
+    folder: AnyPath, own: dict[str, Any], before: list[dict[str, Any]], counts: Counts, seconds: float
 ) -> None:
     """Written when every shard is committed: it says that the dataset is whole.
 

@@ -1,7 +1,6 @@
 """The options that every job has, whatever its step."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import VlmkitError
@@ -9,6 +8,7 @@ from vlmkit.jobs.shard_store import BYTES_PER_SHARD, SAMPLES_PER_SHARD, ShardSiz
 from vlmkit.jobs.sizes import parse_size
 from vlmkit.jobs.slurm import Part
 from vlmkit.jobs.work import OnlyFields
+from vlmkit.shards.paths import AnyPath, path_at
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class JobOptions:
     overwrite: bool = False
     workers: int | None = None
     part: str | None = None
-    report: Path | None = None
+    report: str | None = None
     quiet: bool = False
     json: bool = False
 
@@ -43,7 +43,7 @@ class JobOptions:
     @property
     def deciding(self) -> dict[str, Any]:
         """Those that decide the result, for the plan. The others say how it is come by."""
-        rejects = str(Path(self.rejects).absolute()) if self.rejects else None
+        rejects = str(path_at(self.rejects).absolute()) if self.rejects else None
         sizes = {"samples_per_shard": self.shard_size.samples, "bytes_per_shard": self.shard_size.size_bytes}
         return {"limit": self.limit, "only": self.only, "rejects": rejects, **(sizes if self.sizes_shards else {})}
 
@@ -68,9 +68,9 @@ class JobOptions:
         return Part.parse(self.part) if self.part else None
 
     @property
-    def rejects_folder(self) -> Path | None:
-        return Path(self.rejects) if self.rejects and not self.rejects_tar else None
+    def rejects_folder(self) -> AnyPath | None:
+        return path_at(self.rejects) if self.rejects and not self.rejects_tar else None
 
     @property
-    def rejects_tar(self) -> Path | None:
-        return Path(self.rejects) if self.rejects and self.rejects.endswith(".tar") else None
+    def rejects_tar(self) -> AnyPath | None:
+        return path_at(self.rejects) if self.rejects and self.rejects.endswith(".tar") else None

@@ -1,7 +1,6 @@
 """From shards to a folder, shard by shard: in several processes, in parts, resumable after any kill."""
 
 import os
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 from vlmkit.errors import RunAgain, VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.finish import already_done, committed_counts, finish_dataset
-from vlmkit.jobs.inputs import ShardInput, count_samples, shard_inputs
+from vlmkit.jobs.inputs import ShardInput, bytes_to_read, count_samples, shard_inputs
 from vlmkit.jobs.local import run_local
 from vlmkit.jobs.options import JobOptions
-from vlmkit.jobs.plan import Plan, clear_shards, existing_plan, freeze_with_rejects, is_committed, withdraw
+from vlmkit.jobs.plan import Plan, clear_shards, existing_plan, freeze_with_rejects, uncommitted, withdraw
 from vlmkit.jobs.progress import JobProgress
 from vlmkit.jobs.result import Result
 from vlmkit.jobs.slurm import array_of, is_divided, part_of
@@ -21,13 +20,14 @@ from vlmkit.jobs.two_pass import FirstPass, TwoPass
 from vlmkit.jobs.work import Work
 from vlmkit.shards.dataset import own_folder
 from vlmkit.shards.locations import STREAM, Location
+from vlmkit.shards.paths import AnyPath, remove_folder
 
 
 def run_over_shards(
     step: Step | TwoPass,
     locations: list[Location],
     named: list[Location],
-    target: Path,
+    target: AnyPath,
     options: JobOptions,
     result: Result,
 ) -> None:
@@ -47,19 +47,19 @@ def run_over_shards(
     if already_done(target, options, result):
         return
     if copied:
-        shutil.rmtree(_first_tables(target), ignore_errors=True)
+        remove_folder(_first_tables(target))
         clear_shards(plan, target, rejects)
     _run_rest(step, plan, target, rejects, options)
     result.counts = Counts.total([result.counts, committed_counts(target, [shard.name for shard in plan.shards])])
-    left = [shard.name for shard in plan.shards if not is_committed(target, shard.name)]
+    left = uncommitted(list(plan.shards), target)
     if left:
         result.notes.append(f"{len(left):,} of {len(plan.shards):,} shards are left to other parts")
     else:
         finish_dataset(target, plan, named, result, rejects, options)
-        shutil.rmtree(_first_tables(target), ignore_errors=True)
+        remove_folder(_first_tables(target))
 
 
-def decided(step: Step | TwoPass, shards: list[ShardInput], tables: Path, options: JobOptions) -> Step:
+def decided(step: Step | TwoPass, shards: list[ShardInput], tables: AnyPath, options: JobOptions) -> Step:
     """The step that decides over these shards, all of them read here if it takes two passes."""
     if not isinstance(step, TwoPass):
         return step
@@ -92,7 +92,7 @@ def workers_of(step: Step | TwoPass, options: JobOptions) -> int:
     return options.workers or step.processes() or cores
 
 
-def _frozen(plan: Plan, target: Path, rejects: Path | None, overwrite: bool) -> Plan:
+def _frozen(plan: Plan, target: AnyPath, rejects: AnyPath | None, overwrite: bool) -> Plan:
     """The folder's plan. An array's first task says how the array divides the work; its retries follow."""
     if overwrite and is_divided(os.environ):
         raise VlmkitError("--overwrite would remove the other tasks' work", "remove the output folder first")
@@ -101,7 +101,7 @@ def _frozen(plan: Plan, target: Path, rejects: Path | None, overwrite: bool) -> 
     return freeze_with_rejects(plan, target, rejects, overwrite)
 
 
-def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | None, options: JobOptions) -> None:
+def _run_rest(step: Step | TwoPass, plan: Plan, target: AnyPath, rejects: AnyPath | None, options: JobOptions) -> None:
     part = options.explicit_part or part_of(os.environ, plan.array)
     mine = [shard for place, shard in enumerate(plan.shards) if part is None or part.has(place)]
     try:
@@ -109,7 +109,7 @@ def _run_rest(step: Step | TwoPass, plan: Plan, target: Path, rejects: Path | No
             first = FirstPass(step, list(plan.shards), mine, _first_tables(target))
             with _progress(f"{step.name}, first pass", mine, options) as progress:
                 step = first.run(workers_of(step, options), progress)
-        left = [shard for shard in mine if not is_committed(target, shard.name)]
+        left = uncommitted(mine, target)
         _run(Work(step, target, rejects, options.only_fields), left, options)
     except RunAgain:
         raise
@@ -125,15 +125,14 @@ def _run(work: Work, shards: list[ShardInput], options: JobOptions) -> list[Coun
 
 
 def _progress(what: str, shards: list[ShardInput], options: JobOptions) -> JobProgress:
-    total = sum(os.path.getsize(shard.path) for shard in shards if os.path.exists(shard.path))
-    return JobProgress(what, total, options.quiet)
+    return JobProgress(what, bytes_to_read(shards), options.quiet)
 
 
-def _first_tables(target: Path) -> Path:
+def _first_tables(target: AnyPath) -> AnyPath:
     return own_folder(target) / "first"
 
 
-def _rejects_folder(options: JobOptions, target: Path) -> Path | None:
+def _rejects_folder(options: JobOptions, target: AnyPath) -> AnyPath | None:
     """Rejects that go to one tar are kept as shards until all are there."""
     if options.rejects_tar:
         return own_folder(target) / "rejects"

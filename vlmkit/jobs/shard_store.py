@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.shards.dataset import committed, numbered_shard, stats_path, table_path, tar_path, write_json
 from vlmkit.shards.disk import NamedTarWriter
 from vlmkit.shards.keys import UniqueKeys
+from vlmkit.shards.paths import AnyPath
 from vlmkit.shards.sample import Member, Row, Sample
 from vlmkit.shards.writer import TarWriter
 from vlmkit.tables.rows import RowTable, without_verdict
@@ -48,7 +48,7 @@ class ShardStore:
     nothing gets no tar. `digits` are those of a sample's number in a new key.
     """
 
-    def __init__(self, folder: Path, shard: str, form: ShardForm = ShardForm(), digits: int = 4) -> None:
+    def __init__(self, folder: AnyPath, shard: str, form: ShardForm = ShardForm(), digits: int = 4) -> None:
         self.shard = shard
         self.rows = RowTable()
         self.written = Counts()
@@ -112,7 +112,7 @@ class RollingStore:
 
     def __init__(
         self,
-        folder: Path,
+        folder: AnyPath,
         size: ShardSize,
         counts: Counts | None = None,
         form: ShardForm = ShardForm(),

@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.shard_store import SAMPLES_PER_SHARD, Wanted
-from vlmkit.shards.dataset import renamed_when_whole, temporary_beside
+from vlmkit.shards.dataset import committed
 from vlmkit.shards.disk import NamedTarWriter
 from vlmkit.shards.keys import UniqueKeys
 from vlmkit.shards.locations import STREAM
+from vlmkit.shards.paths import path_at
 from vlmkit.shards.reader import STREAM_BEGIN, STREAM_END
 from vlmkit.shards.sample import Row, Sample, dump_json
 from vlmkit.tables.rows import without_verdict
@@ -84,8 +84,7 @@ class StreamStore:
 def stream_target(target: str) -> Iterator[BinaryIO]:
     """Standard output, or a tar that appears under its name when it is whole."""
     if target != STREAM:
-        final = Path(target)
-        with renamed_when_whole(temporary_beside(final), final) as file:
+        with committed(path_at(target)) as file:
             yield file
     elif sys.stdout.isatty():
         raise VlmkitError("a tar is not written to a terminal", "pipe it into a command, or name a folder or x.tar")

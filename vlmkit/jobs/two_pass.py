@@ -3,15 +3,15 @@ looked at together, and the second pass is an ordinary step."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlmkit.errors import RunAgain
 from vlmkit.jobs.inputs import ShardInput
 from vlmkit.jobs.local import run_local
-from vlmkit.jobs.plan import is_committed
 from vlmkit.jobs.progress import JobProgress
 from vlmkit.jobs.step import Declared, Step
 from vlmkit.jobs.work import Work
+from vlmkit.shards.dataset import committed_shards
+from vlmkit.shards.paths import AnyPath
 
 
 class TwoPass(Declared, ABC):
@@ -22,7 +22,7 @@ class TwoPass(Declared, ABC):
     def first(self) -> Step: ...
 
     @abstractmethod
-    def second(self, tables: Path, shards: list[str]) -> Step:
+    def second(self, tables: AnyPath, shards: list[str]) -> Step:
         """The deciding step, from the tables of these shards in the folder `tables`."""
 
     def one_pass(self) -> Step | None:
@@ -37,7 +37,7 @@ class FirstPass:
     step: TwoPass
     shards: list[ShardInput]
     mine: list[ShardInput]
-    tables: Path
+    tables: AnyPath
 
     def run(self, workers: int, progress: JobProgress) -> Step:
         """Does what is left of it. Raises RunAgain if other parts are not yet done with theirs."""
@@ -50,4 +50,5 @@ class FirstPass:
         return self.step.second(self.tables, [shard.name for shard in self.shards])
 
     def _left(self, shards: list[ShardInput]) -> list[ShardInput]:
-        return [shard for shard in shards if not is_committed(self.tables, shard.name)]
+        done = set(committed_shards(self.tables))
+        return [shard for shard in shards if shard.name not in done]

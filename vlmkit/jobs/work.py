@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.inputs import ShardInput, read_shard
 from vlmkit.jobs.outputs import Nowhere, Recorder, Store
 from vlmkit.jobs.shard_store import ShardForm, ShardStore
 from vlmkit.jobs.step import Dropped, Outcome, Step
+from vlmkit.shards.paths import AnyPath
 from vlmkit.shards.sample import Member, Sample
 
 Tick = Callable[[Counts], None]  # told the counts so far after every sample
@@ -34,8 +34,8 @@ class Work:
     """What is done to every shard of a job. `target` and `rejects` are folders; no target means a dry run."""
 
     step: Step
-    target: Path | None
-    rejects: Path | None = None
+    target: AnyPath | None
+    rejects: AnyPath | None = None
     only: OnlyFields | None = None
 
     def run(self, shard: ShardInput, tick: Tick) -> Counts:

@@ -33,12 +33,12 @@ class SampleIndex:
     share it; a copy that is pickled into another process opens its own files.
 
     Who `jumps` to another shard at every sample has more tars open, and the scores of all tables in memory.
-    Raises VlmkitError for what can't be read at random: streams, URLs, compressed tars.
+    Raises VlmkitError for what can't be read at random: streams and compressed tars.
     """
 
     def __init__(self, location: str | list[Location], jumps: bool = False) -> None:
         locations = locate([location]) if isinstance(location, str) else location
-        _check_local(locations)
+        _check_plain(locations)
         self._jumps = jumps
         self.source = "-".join(found.source for found in locations)
         self._shards = shard_inputs(locations)
@@ -123,12 +123,11 @@ def _all_layers(shards: list[ShardLayers], runs: list[int]) -> list[Layer]:
 def can_be_indexed(locations: list[Location]) -> bool:
     """Whether all that lies there can be read at random."""
     parts = [part for location in locations for part in (location, *location.overlays)]
-    paths = [shard.path for part in parts for shard in part.shards]
-    return not any(path == STREAM or "://" in path or path.endswith(_COMPRESSED) for path in paths)
+    return not any(shard.path == STREAM or shard.path.endswith(_COMPRESSED) for part in parts for shard in part.shards)
 
 
-def _check_local(locations: list[Location]) -> None:
+def _check_plain(locations: list[Location]) -> None:
     for location in locations:
         if not can_be_indexed([location]):
-            what = f"{location.text}: samples are read in another order, which needs plain tars on a local disk"
+            what = f"{location.text}: samples are read in another order, which needs plain tars, no stream"
             raise VlmkitError(what, "write them to a folder first: vlmkit cat INPUT FOLDER")

@@ -2,23 +2,32 @@
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from vlmkit.mixture.places import table_beside
+from vlmkit.jobs.inputs import table_beside
+from vlmkit.shards.paths import path_at
+from vlmkit.shards.remote import RemoteObject
+from vlmkit.shards.remote_path import RemotePath
 from vlmkit.shards.sample import Row
-from vlmkit.tables.rows import VERDICT, as_text
+from vlmkit.tables.rows import VERDICT, as_text, reading
 
 
 class OpenTar:
-    """Read by several threads at once; closed when nobody holds it any more."""
+    """Read by several threads at once; closed when nobody holds it any more. Of a store each read is a request."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, tar: str) -> None:
         self._descriptor = -1
-        self._descriptor = os.open(path, os.O_RDONLY)
+        path = path_at(tar)
+        self._remote = RemoteObject(tar) if isinstance(path, RemotePath) else None
+        if isinstance(path, Path):
+            self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, offset: int, length: int) -> bytes:
+        if self._remote is not None:
+            return self._remote.read(offset, offset + length)
         return os.pread(self._descriptor, length, offset)
 
     def __del__(self) -> None:
@@ -31,9 +40,10 @@ class ScoreTable:
     dictionaries would take ten times the memory."""
 
     def __init__(self, tar: str) -> None:
-        path = table_beside(tar)
-        names = [name for name in pq.read_schema(path).names if name != "key" and name not in VERDICT]
-        table = pq.read_table(path, columns=names)
+        with reading(table_beside(tar)) as file:
+            parquet = pq.ParquetFile(file)
+            names = [name for name in parquet.schema_arrow.names if name != "key" and name not in VERDICT]
+            table = parquet.read(columns=names)
         self._columns = {name: table[name].combine_chunks() for name in names}
 
     def __getitem__(self, row: int) -> Row:

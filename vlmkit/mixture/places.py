@@ -1,19 +1,19 @@
 """Where the samples of one tar lie: by its row table where that tells it, else by one walk through the tar."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlmkit.shards.dataset import table_path
-from vlmkit.shards.locations import open_shard, shard_name
+from vlmkit.jobs.inputs import table_beside
+from vlmkit.shards.locations import open_shard
+from vlmkit.shards.paths import path_at, size_bytes
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Member, Sample
 from vlmkit.shards.tar import END_OF_ARCHIVE
-from vlmkit.tables.rows import score_columns
+from vlmkit.tables.rows import reading, score_columns
 
 Array = np.ndarray[Any, Any]
 
@@ -47,10 +47,6 @@ class Places:
     damage: str = ""
 
 
-def table_beside(tar: str) -> Path:
-    return table_path(Path(tar).parent, shard_name(tar))
-
-
 def table_keys(tar: str) -> TableKeys:
     """Raises VlmkitError for a table that can't be read."""
     path = table_beside(tar)
@@ -58,14 +54,15 @@ def table_keys(tar: str) -> TableKeys:
     if not names:
         return TableKeys()
     wanted = ("key", "kept", "reason", "offset", "length")
-    table = pq.read_table(path, columns=[name for name in wanted if name in names])
+    with reading(path) as file:
+        table = pq.read_table(file, columns=[name for name in wanted if name in names])
     kept, reasons = (_values(table, name) for name in ("kept", "reason"))
     return TableKeys(_values(table, "key"), kept, reasons, _numbers(table, "offset"), _numbers(table, "length"))
 
 
 def find_places(tar: str, table: TableKeys) -> Places:
     """`table` is the one beside the tar. No file: no samples, as of a shard that kept nothing. Raises VlmkitError."""
-    if not Path(tar).exists():
+    if not path_at(tar).exists():
         return Places()
     written = table.offsets >= 0
     offsets, lengths = table.offsets[written], table.lengths[written]
@@ -79,7 +76,7 @@ def _covers(tar: str, offsets: Array, lengths: Array) -> bool:
     if not len(offsets) or offsets[0] != 0 or (lengths <= 0).any():
         return False
     ends = offsets + lengths
-    return bool((ends[:-1] == offsets[1:]).all()) and Path(tar).stat().st_size == ends[-1] + len(END_OF_ARCHIVE)
+    return bool((ends[:-1] == offsets[1:]).all()) and size_bytes(path_at(tar)) == ends[-1] + len(END_OF_ARCHIVE)
 
 
 def _walk(tar: str) -> Places:

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
+from vlmkit.shards.disk import Naming
 from vlmkit.shards.paths import AnyPath
 from vlmkit.shards.remote_path import RemotePath
 
 _Path = TypeVar("_Path", bound=AnyPath)  # what lies in a folder lies where the folder does
-
-from vlmkit.shards.disk import Naming
 
 
 def tar_path(folder: _Path, shard: str) -> _Path:
@@ -76,12 +75,12 @@ def temporary_beside(final: Path) -> Path:
     return final.with_name(f".{final.name}.{os.uname().nodename}.{os.getpid()}")
 
 
-def sweep_orphans(folder: Path) -> None:
+def sweep_orphans(folder: AnyPath) -> None:
     """Removes what killed processes of this machine left half written in a dataset: it takes room, and is of no use.
 
     What other machines' processes write is left alone, since nobody here knows whether they live.
     """
-    for left in (own_folder(folder) / "tmp").glob("*"):
+    for left in (own_folder(folder) / "tmp").glob("*") if isinstance(folder, Path) else ():
         if _is_orphan(left) and left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         elif _is_orphan(left):
@@ -125,7 +124,7 @@ def committed(final: AnyPath, folder: AnyPath | None = None) -> Iterator[BinaryI
         writing = final.written()
     else:
         assert not isinstance(folder, RemotePath)
-        writing = renamed_when_whole(temporary_path(final, folder) if folder else _beside(final), final)
+        writing = renamed_when_whole(temporary_path(final, folder) if folder else temporary_beside(final), final)
     with writing as file:
         yield file
 
@@ -148,13 +147,14 @@ def created(final: AnyPath, data: bytes, folder: AnyPath) -> bool:
         return final.create(data)
     assert not isinstance(folder, RemotePath)
     temporary = temporary_path(final, folder)
-    temporary.write_bytes(data)
     try:
+        with Naming(final):
+            temporary.write_bytes(data)
         os.link(temporary, final)  # fails if the name is taken, as O_EXCL would
     except FileExistsError:
         return False
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return True
 
 
@@ -165,8 +165,3 @@ def write_json(path: AnyPath, value: dict[str, Any], folder: AnyPath) -> None:
 
 def _in(folder: _Path, name: str) -> _Path:
     return cast(_Path, folder / name)
-
-
-def _beside(final: Path) -> Path:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    return final.with_name(f".{final.name}.{os.getpid()}")

@@ -120,12 +120,17 @@ class RemotePath:
             if not missing_ok:
                 raise
 
+    def check_writable(self) -> None:
+        if self.over_http:
+            raise VlmkitError(f"{self._url}: nothing is written over HTTP", "write to s3://, gs:// or a local folder")
+
     def create(self, data: bytes) -> bool:
         """Writes an object that must not be there yet; False if it is.
 
         Of several that do so at once one wins, where the store knows conditional writes (S3's If-None-Match, Google's
         ifGenerationMatch); elsewhere the last one, so that who must agree reads afterwards what is there.
         """
+        self.check_writable()
         store, path = store_of(self._url)
         try:
             tried(self._url, lambda: store.pipe_file(path, data, mode="create"))
@@ -138,8 +143,7 @@ class RemotePath:
         """A local file to write, nameless, so that no kill leaves it; it is uploaded when the block ends well. An
         object appears whole or not at all.
         """
-        if self.over_http:
-            raise VlmkitError(f"{self._url}: nothing is written over HTTP", "write to s3://, gs:// or a local folder")
+        self.check_writable()
         with tempfile.TemporaryFile("wb") as file:
             yield cast(BinaryIO, file)
             file.flush()

@@ -16,6 +16,7 @@ from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.result import closing
 from vlmkit.jobs.step import Outcome
 from vlmkit.shards.dataset import own_folder
+from vlmkit.shards.paths import path_at
 from vlmkit.sources.kinds import open_source
 from vlmkit.sources.source import SourceOptions
 
@@ -27,7 +28,8 @@ def run_download(source: str, target: str, source_options: SourceOptions, option
     """Reads all of a source into a folder or a stream; returns the exit status. Raises VlmkitError."""
     with closing("download", options) as result, tempfile.TemporaryDirectory(prefix="vlmkit-") as room:
         in_folder = is_folder(target) and not options.dry_run
-        work = own_folder(Path(target)) / "download" if in_folder else Path(room)
+        folder = path_at(target)  # what has been fetched is kept in a local one, for a run that goes on
+        work = own_folder(folder) / "download" if in_folder and isinstance(folder, Path) else Path(room) / "download"
         deciding = {"source": source, **_deciding(source_options), **options.deciding}
         outcomes = partial(_outcomes, source, replace(source_options, work=work), options.limit)
         open_source(source, replace(source_options, work=work))  # a wrong name shows before anything is made

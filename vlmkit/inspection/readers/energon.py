@@ -6,8 +6,6 @@ version 7.4.1 (and earlier ones were milder); a test compares with it where it i
 sample loader makes of the fields is not known here.
 """
 
-from pathlib import Path
-
 from vlmkit.inspection.findings import Findings
 from vlmkit.inspection.readers.reader import Group, Reader
 from vlmkit.inspection.walk import Found
@@ -54,7 +52,8 @@ class Energon(Reader):
         """`.nv-meta` lies in the dataset's folder, at or above that of the tars."""
         if location.folder is None:
             return
-        found = next((f for f in (location.folder, *location.folder.absolute().parents[:2]) if _meta(f).is_dir()), None)
+        folder = location.folder.absolute()
+        found = next((f for f in (folder, folder.parent, folder.parent.parent) if _meta(f).is_dir()), None)
         if found is None:
             self.findings.note(str(location.folder), 0, "", "no .nv-meta: run energon prepare first")
             return
@@ -63,5 +62,5 @@ class Energon(Reader):
                 self.findings.defect(str(_meta(found)), 0, "", f"refused: {' or '.join(names)} is not there")
 
 
-def _meta(folder: Path) -> Path:
+def _meta(folder: AnyPath) -> AnyPath:
     return folder / ".nv-meta"

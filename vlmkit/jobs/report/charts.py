@@ -3,7 +3,6 @@
 import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,6 +10,7 @@ import duckdb
 from vlmkit.jobs.report.frequencies import Frequencies, frequencies
 from vlmkit.jobs.report.histograms import Histogram, histogram
 from vlmkit.jobs.report.thresholds import find_thresholds
+from vlmkit.shards.paths import AnyPath, copied_here
 from vlmkit.tables.rows import FIXED
 
 _SHOWN = 40  # columns of numbers, and as many of strings
@@ -27,13 +27,13 @@ class Charts:
     left_out: int = 0
 
 
-def chart_columns(tables: Sequence[Path], options: Mapping[str, Any]) -> Charts:
+def chart_columns(tables: Sequence[AnyPath], options: Mapping[str, Any]) -> Charts:
     """Charts of all columns of row tables that say something of a sample; `options` of the job tell the thresholds.
     Columns with a threshold come first, then other scores, then what every table has."""
     if not tables:
         return Charts()
-    with duckdb.connect(config={"enable_external_file_cache": False}) as connection:
-        rows = connection.read_parquet([glob.escape(str(path)) for path in tables], union_by_name=True)
+    with copied_here(tables) as paths, duckdb.connect(config={"enable_external_file_cache": False}) as connection:
+        rows = connection.read_parquet([glob.escape(str(path)) for path in paths], union_by_name=True)
         numbers, strings = _columns(rows)
         thresholds = find_thresholds(options, numbers)
         numbers.sort(key=lambda name: name not in {threshold.column for threshold in thresholds})

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 
 from vlmkit.errors import RunAgain, VlmkitError
 from vlmkit.jobs.counts import Counts
@@ -14,6 +13,7 @@ from vlmkit.jobs.report.thumbnails import thumbnail
 from vlmkit.jobs.step import Dropped
 from vlmkit.shards.dataset import committed_shards, table_path, tar_path
 from vlmkit.shards.locations import open_shard
+from vlmkit.shards.paths import AnyPath
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.tables.rows import read_rows, without_verdict
@@ -76,12 +76,12 @@ class _Draw:
         return tuple(_card(sample, row) for _, sample, row in sorted(self.picked, key=lambda pick: pick[0]))
 
 
-def draw_gallery(folder: Path, plan: Plan, counts: Counts, rejects: Path | None) -> Gallery:
+def draw_gallery(folder: AnyPath, plan: Plan, counts: Counts, rejects: AnyPath | None) -> Gallery:
     """Draws from the beginning of the job's inputs. Those of a stream are gone: then from what lies in the output
     and in the folder of `rejects`, if there is one."""
     draws: dict[str | None, _Draw] = {None: _Draw(_KEPT_SHOWN)}
     draws |= {reason: _Draw(_DROPPED_SHOWN) for reason, _ in counts.reasons.most_common(_REASONS_SHOWN)}
-    from_outputs = plan.rolling or any("://" in shard.path for shard in plan.shards)
+    from_outputs = plan.rolling
     note = ""
     chance = random.Random(0)
     try:
@@ -113,7 +113,7 @@ def _bounded(pairs: Iterable[tuple[Sample, Row]]) -> Iterator[tuple[Sample, Row]
             return
 
 
-def _inputs(folder: Path, plan: Plan) -> Iterator[tuple[Sample, Row]]:
+def _inputs(folder: AnyPath, plan: Plan) -> Iterator[tuple[Sample, Row]]:
     for shard in plan.shards[:_MOST_SHARDS]:
         yield from _input(shard, read_rows(table_path(folder, shard.name)))
 
@@ -126,11 +126,11 @@ def _input(shard: ShardInput, rows: dict[str, Row]) -> Iterator[tuple[Sample, Ro
             yield sample, row
 
 
-def _outputs(folder: Path, rejects: Path | None) -> Iterator[tuple[Sample, Row]]:
+def _outputs(folder: AnyPath, rejects: AnyPath | None) -> Iterator[tuple[Sample, Row]]:
     return chain(_bounded(_stored(folder)), _bounded(_stored(rejects)) if rejects else ())
 
 
-def _stored(folder: Path) -> Iterator[tuple[Sample, Row]]:
+def _stored(folder: AnyPath) -> Iterator[tuple[Sample, Row]]:
     for name in committed_shards(folder)[:_MOST_SHARDS]:
         path, rows = tar_path(folder, name), read_rows(table_path(folder, name))
         if path.exists():

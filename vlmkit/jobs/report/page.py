@@ -1,36 +1,36 @@
 """The report of a job: one page that shows what came in, what went out and why, with pictures of both."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from vlmkit.errors import RunAgain, VlmkitError
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.plan import Plan
 from vlmkit.jobs.report.charts import chart_columns
 from vlmkit.jobs.report.gallery import draw_gallery
 from vlmkit.jobs.report.stages import Stage, stages_before
 from vlmkit.jobs.report.templates import template
-from vlmkit.shards.dataset import committed, committed_shards, own_folder, renamed_when_whole, table_path
+from vlmkit.shards.dataset import committed, committed_shards, own_folder, table_path
+from vlmkit.shards.paths import AnyPath, path_at
 
 _LINES_SHOWN = 20  # of notes, damage, inputs
 
 
-def report_path(folder: Path) -> Path:
+def report_path(folder: AnyPath) -> AnyPath:
     return own_folder(folder) / "report.html"
 
 
 def write_report(
-    folder: Path,
+    folder: AnyPath,
     plan: Plan,
     own: Mapping[str, Any],
     before: Sequence[Mapping[str, Any]],
     counts: Counts,
-    copy: Path | None,
-    rejects: Path | None = None,
+    copy: str | None,
+    rejects: AnyPath | None = None,
 ) -> None:
     """Writes the report of a folder all of whose shards are committed, and a copy if one is asked for.
 
@@ -42,18 +42,20 @@ def write_report(
         file.write(page)
     if copy is not None:
         try:
-            write_page(page, copy)
-        except OSError as error:
-            print(f"no report at {copy} ({error.strerror}); it lies at {report_path(folder)}", file=sys.stderr)
+            write_page(page, path_at(copy))
+        except RunAgain:
+            raise
+        except (OSError, VlmkitError) as error:
+            print(f"no report at {copy} ({error}); it lies at {report_path(folder)}", file=sys.stderr)
 
 
 def _page(
-    folder: Path,
+    folder: AnyPath,
     plan: Plan,
     own: Mapping[str, Any],
     before: Sequence[Mapping[str, Any]],
     counts: Counts,
-    rejects: Path | None,
+    rejects: AnyPath | None,
 ) -> str:
     shards = committed_shards(folder)
     return template("page.html").render(
@@ -80,8 +82,7 @@ def _notes(counts: Counts) -> list[str]:
     return notes if rest <= 0 else [*notes[:_LINES_SHOWN], f"and {rest:,} more"]
 
 
-def write_page(page: bytes, copy: Path) -> None:
+def write_page(page: bytes, copy: AnyPath) -> None:
     """A page of its own, which appears under its name when it is whole."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with renamed_when_whole(copy.with_name(f".{copy.name}.{os.getpid()}"), copy) as file:
+    with committed(copy) as file:
         file.write(page)
