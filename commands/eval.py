@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlmkit.commands.shared import BatchSize, Device, Job, command
+from vlmkit.commands.shared import BatchSize, Device, Job, command, local_path
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="path:CHECKPOINT or hf:ORG/NAME[@REVISION].")
@@ -31,7 +31,10 @@ def eval(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the intervals; the answers are greedy and need none.")] = 0,
     export_task: Annotated[
-        Path | None, typer.Option(help="Write the task into this folder too, for lm_eval --include_path.")
+        Path | None,
+        typer.Option(
+            parser=local_path, metavar="FOLDER", help="Write the task into this folder too, for lm_eval --include_path."
+        ),
     ] = None,
     device: Device = None,
     batch_size: BatchSize = 64,

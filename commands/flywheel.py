@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlmkit.commands.shared import Device, command
+from vlmkit.commands.shared import Device, command, local_path
 
 
 @command(
@@ -15,7 +15,9 @@ from vlmkit.commands.shared import Device, command
 )
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False, help="path:CHECKPOINT or hf:ORG/NAME.")],
-    work: Annotated[Path, typer.Argument(metavar="WORK", show_default=False, help="The folder of the loop.")],
+    work: Annotated[
+        Path, typer.Argument(metavar="WORK", parser=local_path, show_default=False, help="The folder of the loop.")
+    ],
     pool: Annotated[str, typer.Option(show_default=False, help="What samples may be taken from.")],
     replay: Annotated[str, typer.Option(show_default=False, help="What the model has been trained on.")],
     dev: Annotated[str, typer.Option(show_default=False, help="Questions that the diagnosis looks at.")],

@@ -3,10 +3,12 @@
 import errno
 import inspect
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -30,6 +32,15 @@ Sources = Annotated[
 Target = Annotated[
     str, typer.Argument(metavar="OUTPUT", show_default=False, help="A folder, a tar, or - for standard output.")
 ]
+
+
+def local_path(text: str) -> Path:
+    """Parses the argument of a command that writes to a local disk, as trainers do."""
+    if re.match(r"[a-z][a-z0-9+]*://", text):
+        raise typer.BadParameter(f"{text} is a URL, and a folder on this machine is needed")
+    return Path(text)
+
+
 Device = Annotated[
     str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. Default: the best there is.")
 ]

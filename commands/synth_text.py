@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlmkit.commands.shared import Device, Job, Sources, Target, command
+from vlmkit.commands.shared import Device, Job, Sources, Target, command, local_path
 from vlmkit.errors import VlmkitError
 
 
@@ -30,7 +30,11 @@ def expand(
     timeout_s: Annotated[float, typer.Option(min=0.1, help="openai: seconds for one request.")] = 300.0,
     answers: Annotated[
         Path | None,
-        typer.Option(help="openai: where answers are kept, so that none is paid twice. Default: in the output folder."),
+        typer.Option(
+            parser=local_path,
+            metavar="FOLDER",
+            help="openai: where answers are kept, so that none is paid twice. Default: in the output folder.",
+        ),
     ] = None,
     device: Device = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts at once; openai: requests in flight.")] = 8,

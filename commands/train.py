@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlmkit.commands.shared import Device, command
+from vlmkit.commands.shared import Device, command, local_path
 
 Data = Annotated[
     list[str],
@@ -17,7 +17,9 @@ Data = Annotated[
         "or one recipe.yaml.",
     ),
 ]
-Out = Annotated[Path, typer.Argument(metavar="OUTPUT", show_default=False, help="A folder for the checkpoint.")]
+Out = Annotated[
+    Path, typer.Argument(metavar="OUTPUT", parser=local_path, show_default=False, help="A folder for the checkpoint.")
+]
 
 
 @dataclass(frozen=True)

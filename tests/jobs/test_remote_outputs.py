@@ -206,6 +206,43 @@ def test_samples_are_mixed_from_a_store(vlmkit, s3, data, remote_data, tmp_path)
     assert files(tmp_path / "remote") == files(tmp_path / "local")
 
 
+def test_a_recipe_in_a_store_names_its_neighbours(vlmkit, s3, data, remote_data, tmp_path):
+    s3.pipe_file(f"{s3.bucket}/mine.yaml", b"samples: 40\nseed: 1\nsources:\n- location: in/\n")
+    done = vlmkit("mix", f"{s3.url}/mine.yaml", f"{s3.url}/whole.yaml")
+    assert done.status == 0, done.err
+    assert f"location: {s3.url}/in/" in path_at(f"{s3.url}/whole.yaml").read_text()
+    assert vlmkit("mix", f"{s3.url}/whole.yaml", tmp_path / "remote").status == 0
+    vlmkit("mix", data, tmp_path / "local", "--samples", 40, "--seed", 1)
+    assert files(tmp_path / "remote") == files(tmp_path / "local")
+
+
+def test_tars_that_anyone_may_read(vlmkit, s3, data, tmp_path, monkeypatch):
+    """Over HTTP, by range, with what lies beside them; and by s3:// without credentials."""
+    for number in range(2):
+        source = data / f"0000{number}.tar"
+        s3.call_s3(
+            "put_object", Bucket=s3.bucket, Key=f"open/{source.name}", Body=source.read_bytes(), ACL="public-read"
+        )
+    vlmkit("filter", data / "{00000..00001}.tar", tmp_path / "local", *RULES)
+    over_http = f"{os.environ['AWS_ENDPOINT_URL']}/{s3.bucket}/open"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    fsspec.config.conf.setdefault("s3", {})
+    monkeypatch.setitem(fsspec.config.conf["s3"], "anon", "true")  # what FSSPEC_S3_ANON does when fsspec is imported
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    for name, url in (("http", over_http), ("s3", f"{s3.url}/open")):
+        done = vlmkit("filter", f"{url}/{{00000..00001}}.tar", tmp_path / name, *RULES)
+        assert done.status == 0, done.err
+        assert files(tmp_path / name) == files(tmp_path / "local")
+
+
+@pytest.mark.parametrize("command", [("train", "in/", "s3://b/model"), ("flywheel", "run", "path:m", "s3://b/work")])
+def test_what_needs_a_local_disk_says_so(vlmkit, command):
+    done = vlmkit(*command)
+    assert done.status == 2
+    assert "is a URL, and a folder on this machine is needed" in done.err
+
+
 # Whatever happens
 
 

@@ -1,12 +1,10 @@
 """Writes a mix: its samples as shards, in the plan's order, or its recipe."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import VlmkitError
@@ -20,8 +18,9 @@ from vlmkit.jobs.step import Dropped, Kept, Outcome
 from vlmkit.mixture.plan import SamplePlan
 from vlmkit.mixture.recipe import SUFFIXES, Recipe, absolute, read_recipe
 from vlmkit.mixture.recipe_file import dump_recipe
-from vlmkit.shards.dataset import renamed_when_whole
+from vlmkit.shards.dataset import committed
 from vlmkit.shards.locations import locate
+from vlmkit.shards.paths import AnyPath, path_at
 
 _UNFIT = ("limit", "only", "rejects", "report", "samples_per_shard", "bytes_per_shard")  # for a recipe
 
@@ -33,7 +32,7 @@ def run_mix(inputs: Sequence[str], target: str, samples: int | None, seed: int |
     """
     recipe = read_recipe(inputs, samples, seed)
     if target.endswith(SUFFIXES):
-        return _write_recipe(recipe, Path(target), options)
+        return _write_recipe(recipe, path_at(target), options)
     with closing("mix", options) as result:
         plan = SamplePlan(recipe)
         locations = locate(list(dict.fromkeys(part.location for part in recipe.parts)))
@@ -72,7 +71,7 @@ def _shares(plan: SamplePlan) -> dict[str, str]:
     return told
 
 
-def _write_recipe(recipe: Recipe, target: Path, options: JobOptions) -> int:
+def _write_recipe(recipe: Recipe, target: AnyPath, options: JobOptions) -> int:
     if unfit := [name for name in _UNFIT if getattr(options, name) is not None]:
         option = f"--{unfit[0].replace('_', '-')}"
         raise VlmkitError(f"{option} has no place in a recipe", "give it to the command that reads the recipe")
@@ -81,8 +80,7 @@ def _write_recipe(recipe: Recipe, target: Path, options: JobOptions) -> int:
     if there not in (None, text) and not options.overwrite:
         raise VlmkitError(f"{target} exists, and is another recipe", "choose another name, or --overwrite it")
     if there != text and not options.dry_run:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with renamed_when_whole(target.with_name(f".{target.name}.{os.getpid()}"), target) as file:
+        with committed(target) as file:
             file.write(text)
     if not options.quiet:
         lines = [f"{target}: {len(plan):,} samples", *(f"  {name}: {what}" for name, what in _shares(plan).items())]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlmkit.errors import VlmkitError
 from vlmkit.shards.locations import locate
+from vlmkit.shards.paths import AnyPath, is_url, path_at
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -54,7 +55,7 @@ def read_recipe(inputs: Sequence[str], samples: int | None = None, seed: int | N
     files = [text for text in inputs if text.endswith(SUFFIXES)]
     if files and len(inputs) > 1:
         raise VlmkitError(f"{files[0]} is a recipe, and stands beside other inputs", "write them all into one recipe")
-    recipe = load_recipe(Path(files[0])) if files else Recipe(tuple(map(_part, inputs)))
+    recipe = load_recipe(path_at(files[0])) if files else Recipe(tuple(map(_part, inputs)))
     recipe = recipe if samples is None else replace(recipe, samples=samples)
     return recipe if seed is None else replace(recipe, seed=seed)
 
@@ -69,14 +70,19 @@ def absolute(recipe: Recipe) -> Recipe:
     return replace(recipe, parts=tuple(parts))
 
 
-def anchored(location: str, folder: Path) -> str:
+def anchored(location: str, folder: AnyPath) -> str:
     """A location whose relative paths start from `folder`, as one whose paths are absolute."""
     if "::" in location:
         return "::".join(anchored(piece, folder) for piece in location.split("::"))
     if location.startswith("@"):
         return f"@{anchored(location[1:], folder)}"
-    pieces = (piece if "://" in piece else os.path.abspath(folder / piece) for piece in location.split("/+"))
+    pieces = (piece if is_url(piece) else _absolute(piece, folder) for piece in location.split("/+"))
     return "/+".join(pieces)
+
+
+def _absolute(path: str, folder: AnyPath) -> str:
+    in_store = not isinstance(folder, Path) and not os.path.isabs(path)
+    return f"{folder}/{path}" if in_store else os.path.abspath(os.path.join(str(folder), path))
 
 
 def _part(text: str) -> Part:

@@ -12,13 +12,13 @@ Relative locations start from the file's own folder.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import yaml
 
 from vlmkit.errors import VlmkitError
 from vlmkit.mixture.recipe import Part, Recipe, anchored
+from vlmkit.shards.paths import AnyPath
 
 _KEYS = ("samples", "seed", "sources")
 _PART_KEYS = ("location", "weight")
@@ -33,12 +33,16 @@ def dump_recipe(recipe: Recipe) -> bytes:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=4096).encode()
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: AnyPath) -> Recipe:
     """Raises VlmkitError, with the line, for what is not a recipe."""
     try:
         root = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
+    except VlmkitError:
+        raise
     except OSError as error:
-        raise VlmkitError(f"{path}: {error.strerror}", "vlmkit mix INPUT... recipe.yaml writes a recipe") from error
+        raise VlmkitError(
+            f"{path}: {error.strerror or error}", "vlmkit mix INPUT... recipe.yaml writes a recipe"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise VlmkitError(f"{path} is no YAML: {' '.join(str(error).split())}", _HINT) from error
     return _Reader(path).recipe(root)
@@ -50,7 +54,7 @@ _HINT = "a recipe has the keys samples, seed, and sources: a list of location an
 class _Reader:
     """Takes the nodes of a file apart, and knows on which line each stands."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self._path = path
 
     def recipe(self, root: yaml.Node | None) -> Recipe:

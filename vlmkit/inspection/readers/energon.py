@@ -10,6 +10,7 @@ from vlmkit.inspection.findings import Findings
 from vlmkit.inspection.readers.reader import Group, Reader
 from vlmkit.inspection.walk import Found
 from vlmkit.shards.locations import Location
+from vlmkit.shards.paths import AnyPath
 
 _META = (("dataset.yaml",), ("split.yaml", "split.json"), (".info.json", ".info.yaml"))
 
