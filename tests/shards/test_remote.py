@@ -52,6 +52,10 @@ class Faulty(AbstractFileSystem):
         Faulty.asked.append((start, end))
         if fault == "reset" or end > Faulty.broken_from:
             raise ConnectionResetError("reset by peer")
+        if fault == "expired":
+            raise PermissionError("the token has expired")
+        if fault == "gone":
+            raise FileNotFoundError(path)
         if fault == "timeout":
             raise TimeoutError
         if fault == "changed":
@@ -110,7 +114,7 @@ def test_every_byte_arrives_through_faults(faulty, size, seed, many):
             assert read_all(file, iter(lambda: chance.choice([1 << 12, 1 << 18, MB, 5 * MB]), None)) == data
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, "expired", "gone"])
 def test_what_goes_on_failing_is_an_error_and_no_end(faulty, fault):
     url = faulty(noise(3 * MB), [fault] * 200)
     with RemoteFile(url) as file, pytest.raises(VlmkitError) as raised:

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from vlmkit.shards.dataset import read_json, stats_path, table_path
 from vlmkit.shards.locations import STREAM, shard_name
-from vlmkit.shards.paths import AnyPath, open_to_read, path_at
-from vlmkit.tables.rows import score_columns
+from vlmkit.shards.paths import AnyPath, path_at
+from vlmkit.tables.rows import reading, score_columns
 
 _COLUMNS = ("key", "kept", "reason", "status", "offset", "length")
 
@@ -31,7 +31,7 @@ class TableCheck:
         self._rows = 0
         self._out = 0
         self._reasons: Counter[str] = Counter()
-        with open_to_read(path) as file:
+        with reading(path) as file:
             table = pq.ParquetFile(file)
             names = set(table.schema_arrow.names)
             for batch in table.iter_batches(columns=[name for name in _COLUMNS if name in names]):

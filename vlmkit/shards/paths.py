@@ -7,9 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from vlmkit.shards.remote import RemoteFile
 from vlmkit.shards.remote_path import RemotePath
 from vlmkit.shards.store import for_all, store_of, tried
 
@@ -27,11 +25,6 @@ def path_at(text: str | Path) -> AnyPath:
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
     return Path(text.removeprefix("file://")) if text.startswith("file://") else RemotePath(text)
-
-
-def open_to_read(path: AnyPath) -> BinaryIO:
-    """A file that can be sought; what comes from a store is whole or an error."""
-    return open(path, "rb") if isinstance(path, Path) else cast(BinaryIO, RemoteFile(str(path)))
 
 
 def size_bytes(path: AnyPath) -> int:

@@ -104,7 +104,10 @@ class RemoteFile(io.RawIOBase):
         left = max(self.size_bytes - self._at, 0)
         wanted = left if size is None or size < 0 else min(size, left)
         at = self._at
-        data = self._object.read(at, at + wanted) if self._ahead is None else b"".join(self._next(wanted))
+        try:
+            data = self._object.read(at, at + wanted) if self._ahead is None else b"".join(self._next(wanted))
+        except OSError as error:  # Missing or Forbidden, such as with credentials that have expired meanwhile
+            raise VlmkitError(*error.args) from error
         self._at += len(data)
         return data
 

@@ -5,6 +5,7 @@ import math
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlmkit.errors import VlmkitError
-from vlmkit.shards.paths import AnyPath, open_to_read
+from vlmkit.shards.paths import AnyPath
+from vlmkit.shards.remote import RemoteFile
 from vlmkit.shards.sample import Row
 
 FIXED: dict[str, Any] = {
@@ -149,10 +151,10 @@ def score_columns(path: AnyPath) -> frozenset[str]:
 
 
 @contextmanager
-def reading(path: AnyPath) -> Iterator[BinaryIO]:
-    """Opens a table. Raises VlmkitError if the block finds that it is none."""
+def reading(path: AnyPath) -> Iterator[Any]:
+    """Opens a table for pyarrow, which reads what it needs. Raises VlmkitError if the block finds that it is none."""
     try:
-        with open_to_read(path) as file:
+        with pa.OSFile(str(path)) if isinstance(path, Path) else RemoteFile(str(path)) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise VlmkitError(f"{path} can't be read as parquet: {error}", "restore the file, or move it away") from error
