@@ -53,6 +53,8 @@ def test_transparency_is_kept_or_becomes_white():
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     assert opened(as_format(encoded(clear, "PNG"), "webp").data).mode == "RGBA"
     assert opened(as_format(encoded(clear, "PNG"), "jpg").data).getpixel((1, 1)) == (255, 255, 255)
+    keyed = encoded(Image.new("RGB", (4, 4), "red"), "PNG", transparency=(255, 0, 0))
+    assert opened(as_format(keyed, "jpg").data).getpixel((1, 1)) == (255, 255, 255)
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([9, 9, 9])
     assert opened(as_format(encoded(palette, "GIF", transparency=0), "jpg").data).getpixel((1, 1)) == (255, 255, 255)
@@ -60,7 +62,7 @@ def test_transparency_is_kept_or_becomes_white():
 
 def test_odd_modes_are_converted():
     deep = Image.fromarray(np.full((4, 4), 257 * 100, np.uint16))
-    assert opened(as_format(encoded(deep, "PNG"), "jpg").data).getpixel((0, 0)) == 100
+    assert opened(as_format(encoded(deep, "PNG"), "jpg").data).getpixel((0, 0)) == (100, 100, 100)
     assert opened(as_format(encoded(deep, "TIFF"), "png").data).getpixel((0, 0)) == 25_700
     ink = Image.new("CMYK", (4, 4), (0, 0, 0, 0))
     assert opened(as_format(encoded(ink, "TIFF"), "png").data).getpixel((0, 0)) == (255, 255, 255)
@@ -75,6 +77,9 @@ def test_a_colour_profile_stays(noise):
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert opened(as_format(encoded(noise, "PNG", icc_profile=profile), "jpg").data).info["icc_profile"] == profile
+    for field in ("png", "webp"):
+        ink = encoded(Image.new("CMYK", (4, 4)), "JPEG", icc_profile=profile)
+        assert "icc_profile" not in opened(as_format(ink, field).data).info, "it was of other colours"
 
 
 @pytest.mark.parametrize("cut", [0, 40, -60])

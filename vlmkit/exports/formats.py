@@ -3,7 +3,9 @@
 import io
 from typing import Any
 
-from vlmkit.pictures.decode import upright
+from PIL import Image
+
+from vlmkit.pictures.decode import decode, upright
 from vlmkit.sources.outcomes import NoSample
 from vlmkit.sources.pictures import Picture, read_picture
 
@@ -15,6 +17,7 @@ _ENCODED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 FORMATS = tuple(_ENCODED)
 _MODES = {"jpg": ("L", "RGB"), "png": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "webp": ("RGB", "RGBA")}
+_WHITE = (255, 255, 255)
 
 
 def as_format(data: bytes, field: str) -> Picture:
@@ -32,26 +35,20 @@ def as_format(data: bytes, field: str) -> Picture:
 
 
 def _encoded(data: bytes, field: str) -> bytes:
+    stored = upright(data)
+    # Pillow would hand a profile on by itself, also that of colours which the picture no longer has.
+    profile = stored.info.get("icc_profile", b"") if stored.mode != "CMYK" else b""
     kind, options = _ENCODED[field]
-    image = upright(data)
-    profile = image.info.get("icc_profile") if image.mode != "CMYK" else None  # it is of the colours that it had
-    image = image if image.mode in _MODES[field] else _converted(image, field)
     file = io.BytesIO()
-    image.save(file, kind, **options, **({"icc_profile": profile} if profile else {}))
+    _fit(stored, data, field).save(file, kind, icc_profile=profile, **options)
     return file.getvalue()
 
 
-def _converted(image: Any, field: str) -> Any:
-    """In a mode that the format knows."""
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 257).convert("L")
-        return image if "L" in _MODES[field] else image.convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    if "RGBA" in _MODES[field]:
-        return image
-    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, image).convert("RGB")
+def _fit(stored: Image.Image, data: bytes, field: str) -> Image.Image:
+    """The picture in a mode that the format knows: its own where that will do."""
+    clear = stored.has_transparency_data
+    if stored.mode in _MODES[field] and not (clear and field == "jpg"):
+        return stored
+    if clear and field != "jpg":
+        return stored.convert("RGBA")
+    return decode(data, behind=_WHITE)
