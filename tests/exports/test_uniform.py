@@ -64,6 +64,16 @@ def test_late_names_are_dropped_and_late_fractions_cut_before_and_not_after(
     assert rows[0]["json"] == {"n": 0, "late": ""}
 
 
+def test_check_names_the_defects_that_this_mends(vlmkit, uneven, tmp_path):
+    before = vlmkit("check", uneven, "--for", "hf")
+    assert before.status == 3
+    for word in ("refused: among the first five", "changed: json.n", "dropped: json.late"):
+        assert word in before.out.decode() + before.err
+    vlmkit("cat", uneven, tmp_path / "out", "--uniform", "webp")
+    after = vlmkit("check", tmp_path / "out", "--for", "hf")
+    assert (after.status, "no defects" in after.err) == (0, True), after.err
+
+
 def stored(tar, members):
     """Fields of each sample, with their bytes."""
     found = {}
