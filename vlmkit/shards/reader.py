@@ -23,6 +23,12 @@ class ShardReader:
     - `damage`: where and why reading stopped early, if it did; the samples before that were whole.
     - `strays`: members that belong to no sample, counted by kind.
     - `begins`, `ends`: what the stream protocol's first and last members said, for each stream in the tar.
+
+    A sample is a run of members with one key. The same key again, behind another one's members, is another sample of
+    that name (a job calls the r-th `KEY~r`), also where members of one sample are only out of order: nothing waits for
+    what may come. A field that comes twice in one run stays twice in the copy; by its name the last one is found.
+    Links, folders and devices are strays: counted and not copied. What names, sizes and sparse members may say is told
+    at TarWindow.
     """
 
     def __init__(self, file: BinaryIO, path: str, shard: str = "") -> None:

@@ -61,10 +61,17 @@ class TarWindow:
     `view` gives bytes until `release` lets go of them. Views stay valid after the window has moved on, because each
     window is a buffer of its own.
 
-    A size beyond the end of a plain file is damage before anything is read for it; in a pipe it is when the pipe ends.
-    Links, devices and folders have no data, whatever their size says. Sparse members are damage. Names are text for
-    looking at, and never paths: what is copied is the raw header, so absolute ones, `..` and bytes that are not UTF-8
-    (shown as escapes) come out as they came in.
+    What is odd, and what becomes of it:
+
+    - Absolute names, and names with `..`: members like others. A name is text, never a path, and its raw header is
+      what is copied.
+    - Names that are not UTF-8: such bytes show as escapes (`\\xff`), and are copied as they are.
+    - Links, devices and folders: entries that are not `regular`, without data whatever their size says.
+    - Sparse members (GNU's and pax's): damage, since no reader of shards agrees with another on what they hold.
+    - A size that reaches beyond the end: damage at that member. Of a plain file nothing is read to find that; a pipe
+      is read to its end for it, and held, as any member of a pipe is.
+    - A size above 8 GiB, in base 256 or in pax: taken at its word.
+    - A plain file that becomes shorter while it is walked: VlmkitError. One that grows: read as long as it was.
     """
 
     def __init__(self, file: BinaryIO) -> None:
