@@ -97,7 +97,7 @@ def test_a_damaged_tar_gives_status_3_and_a_broken_stream_1(folder, stats, tmp_p
     (tmp_path / "a.tar").write_bytes(data)
     done = stats(tmp_path / "a.tar")
     assert done.status == 3
-    assert "cut off inside a header at byte" in " ".join(done.out.decode().split())
+    assert "cut off inside a header, behind [red]3.txt, at byte" in " ".join(done.out.decode().split())
     done = stats("-", stdin=data)
     assert done.status == 1
     assert done.err.startswith("vlmkit stats: the stream breaks off")

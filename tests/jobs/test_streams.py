@@ -205,7 +205,7 @@ def test_of_a_truncated_tar_the_whole_samples_stay(vlmkit, cut_off, tmp_path, me
     folder, offset = cut_off
     done = vlmkit("filter", folder, target if target == "-" else tmp_path / target, "--min-words", 1)
     assert done.status == 3
-    assert f"note: {folder}/00000.tar: c.json is cut off at byte {offset}" in done.err.splitlines()
+    assert f"note: {folder}/00000.tar: c.json is cut off, behind c.txt, at byte {offset}" in done.err.splitlines()
     if target == "out":
         assert list(members(tmp_path / "out/00000.tar")) == ["a.txt", "a.json", "b.txt", "b.json"]
         assert list(members(tmp_path / "out/00001.tar")) == ["d.txt"]
