@@ -61,7 +61,7 @@ class ShardReader:
                 group.append(Member(field, entry))
         # What is still in the group is left out: of a damaged tar nobody knows whether its last sample is whole.
         if self.damage is not None and group:
-            self.damage = DamagedTar(f"{self.damage.why}, behind {group[-1][1].name},", self.damage.offset)
+            self.damage = DamagedTar(f"{self.damage.why}, behind {group[-1].entry.name},", self.damage.offset)
         self._check_stream()
 
     @property
