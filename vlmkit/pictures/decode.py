@@ -1,7 +1,6 @@
 """A stored picture becomes pixels: upright, RGB, the first frame, and never more pixels than memory is meant for."""
 
 import io
-import warnings
 from threading import Lock
 
 import numpy as np
@@ -31,9 +30,6 @@ _opening = Lock()
 class TooManyPixels(ValueError):
     """A picture whose header claims more than MOST_PIXELS. It is unreadable like one that is damaged."""
 
-    def __init__(self) -> None:
-        super().__init__(f"more than {MOST_PIXELS:,} pixels")
-
 
 def decode(
     data: bytes | memoryview, at_least: int | None = None, behind: tuple[int, int, int] | None = None
@@ -59,7 +55,7 @@ def upright(data: bytes | memoryview, at_least: int | None = None) -> Image.Imag
     """The first frame in the mode that it is stored in, turned as its EXIF orientation says. Raises as `decode`."""
     with opened(data) as picture:
         if picture.width * picture.height > MOST_PIXELS:
-            raise TooManyPixels
+            raise TooManyPixels(f"more than {MOST_PIXELS:,} pixels")
         if at_least is not None:
             picture.draft(None, (at_least, at_least))
         picture.load()
@@ -68,14 +64,21 @@ def upright(data: bytes | memoryview, at_least: int | None = None) -> Image.Imag
 
 
 def opened(data: bytes | memoryview) -> Image.Image:
-    """A picture of which just the header is read: kind, mode, size. Raises TooManyPixels far beyond MOST_PIXELS, and
-    what the decoder raises. Pillow warns of large pictures, and refuses twice as large ones by an error of its own.
+    """A picture of which just the header is read: kind, mode, size. Pillow's own limit, which warns and at twice as many pixels refuses, makes way
+    for ours, which is for decoding. Raises what the decoder raises.
     """
-    with _opening, warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+    with _opening:
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(io.BytesIO(data), formats=_KINDS)
-        except Image.DecompressionBombError as error:
-            raise TooManyPixels from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs
+
+
+def stored_size(data: bytes | memoryview) -> tuple[int, int]:
+    """Width and height as stored, by the header; nothing is decoded. Raises what the decoder raises."""
+    with opened(data) as picture:
+        return picture.size
 
 
 def pixel_count(sample: Sample) -> int:
@@ -85,8 +88,8 @@ def pixel_count(sample: Sample) -> int:
 
 def _claimed_pixels(data: memoryview) -> int:
     try:
-        with opened(data) as picture:
-            return picture.width * picture.height
+        width, height = stored_size(data)
+        return width * height
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - decoders raise what they like, and whoever decodes it will say so

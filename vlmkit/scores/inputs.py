@@ -10,7 +10,7 @@ from PIL import Image
 
 from vlmkit.errors import VlmkitError
 from vlmkit.jobs.step import Dropped
-from vlmkit.pictures.decode import decode, opened
+from vlmkit.pictures.decode import decode, stored_size
 from vlmkit.shards.sample import Sample
 
 
@@ -57,8 +57,7 @@ def image_size(sample: Sample) -> tuple[int, int] | None:
         images = sample.images
         if not images:
             return None
-        with opened(images[0].data) as image:
-            sample.row["width"], sample.row["height"] = image.size
+        sample.row["width"], sample.row["height"] = stored_size(images[0].data)
     return sample.row["width"], sample.row["height"]
 
 
