@@ -64,8 +64,9 @@ def upright(data: bytes | memoryview, at_least: int | None = None) -> Image.Imag
 
 
 def opened(data: bytes | memoryview) -> Image.Image:
-    """A picture of which just the header is read: kind, mode, size. Pillow's own limit, which warns and at twice as many pixels refuses, makes way
-    for ours, which is for decoding. Raises what the decoder raises.
+    """A picture of which just the header is read: kind, mode, size. Raises what the decoder raises.
+
+    Pillow's own limit, which warns and at twice as many pixels refuses, makes way for ours, which is for decoding.
     """
     with _opening:
         theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
