@@ -29,6 +29,7 @@ _LONGEST_EXTENSION = 1 << 20  # bytes; a name or a set of pax records beyond thi
 _PIPE_WINDOW = 1 << 18
 _LEAST_WINDOW = 1 << 13  # bytes of a plain file around a header, where members are large
 _MOST_WINDOW = 1 << 20
+_BATCH = 64  # members
 _LARGE_MEMBER = 1 << 13  # on average: from here on a member costs less to skip than to read
 
 # Of a ustar header: name, 11 digits of the size and what ends them, checksum, kind, the first byte of the prefix.
@@ -98,7 +99,7 @@ class TarWindow:
         """The next member, or None at each block of an end-of-archive marker and at the end of the bytes."""
         entry = next(self._waiting, None)
         if entry is None:
-            self._waiting = iter(self._in_window())
+            self._waiting = iter(self._in_window(enough=1))
             entry = next(self._waiting, None) or self._next()
         self._walked = entry.end if entry else self._at
         return entry
@@ -106,7 +107,7 @@ class TarWindow:
     def batch(self) -> list[Entry] | list[None]:
         """The next members, at least one; or [None] where `next_or_marker` gives None. All before are let go of."""
         self.release()
-        found = self._in_window()
+        found = self._in_window(_BATCH)
         if not found:
             entry = self._next()
             found = [entry] if entry else []
@@ -120,16 +121,31 @@ class TarWindow:
         """Forgets the bytes before `upto`, or all that were walked."""
         self._kept = self._walked if upto is None else upto
 
-    def _in_window(self) -> list[Entry]:
+    def _in_window(self, enough: int) -> list[Entry]:
         """The members from here on whose headers lie in the window, as far as they are nothing but what most writers
-        write. Whatever is odd about the next one is left to `_next`."""
+        write. Of a plain file also those in the next windows, until there are `enough`. Whatever is odd about the next
+        one is left to `_next`."""
         if self._at + BLOCK > self._window.end:
             self._load(self._at, self._at + BLOCK)
         window, start, found = self._window, self._at, list[Entry]()
         data, base, last = window.data, window.base, window.end - BLOCK
         stop = window.end if self._plain is None else self._plain.length
+        counted = 0  # of those found, in the windows before this one
         at, path, long = start, None, None  # start: of the pax header before a member, if it has one
-        while at <= last:
+        while True:
+            if at > last:
+                if self._plain is None or at != start or not 0 < len(found) < enough:
+                    break
+                self._found += len(found) - counted
+                counted = len(found)
+                try:
+                    self._load_file(self._plain, at, at + BLOCK)
+                except OSError:  # which is told when these members have been
+                    break
+                window = self._window
+                data, base, last = window.data, window.base, window.end - BLOCK
+                if at > last:
+                    break
             place = at - base
             raw, digits, after, checksum, kind, prefix = _FIELDS(data, place)
             header = data[place : place + BLOCK]
@@ -152,7 +168,7 @@ class TarWindow:
             start, at, path, long = end, end, None, None
         if found:
             self._at, self.marked_end = start, False
-            self._found += len(found)
+            self._found += len(found) - counted
         return found
 
     def _next(self) -> Entry | None:
