@@ -1,9 +1,9 @@
 """Walks a tar: where each member lies, found by its header. Data are not read unless they are asked for."""
 
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
+from zlib import adler32
 
 from vlmkit.shards.header import (
     SPARSE,
@@ -36,6 +36,7 @@ _LARGE_MEMBER = 1 << 13  # on average: from here on a member costs less to skip 
 _FIELDS = struct.Struct("100s24x11sB12x8sB188xB").unpack_from
 _AFTER_DIGITS = frozenset(b"\0 ")
 _FILE, _PAX = b"0x"
+_HEADER_AND_PADDING = 2 * BLOCK - 1
 _entry = tuple.__new__  # half the time of calling a named tuple
 
 
@@ -149,23 +150,25 @@ class TarWindow:
             place = at - base
             raw, digits, after, checksum, kind, prefix = _FIELDS(data, place)
             header = data[place : place + BLOCK]
-            if after not in _AFTER_DIGITS or zlib.adler32(header) & 0xFFFF != adler_of_sum(checksum):
+            if adler32(header) & 0xFFFF != adler_of_sum(checksum) or after not in _AFTER_DIGITS:
                 break
             try:
-                size = int(digits, 8) if digits.isdigit() else -1
-                if kind == _PAX and at == start and 0 <= size <= last - at:
-                    path, long = extended(_PAX, data[place + BLOCK : place + BLOCK + size], at)
-                    at += BLOCK + size + -size % BLOCK
-                    continue
+                size = int(digits, 8) if digits.isdigit() else stop
                 name = path or (name_of(header) if prefix else raw.partition(b"\0")[0].decode())
+                if kind == _PAX and at == start and size <= last - at:
+                    path, long = extended(_PAX, data[place + BLOCK : place + BLOCK + size], at)
+                    at += BLOCK + padded(size)
+                    continue
             except (ValueError, DamagedTar):
                 break
-            size = size if long is None else long
-            end = at + BLOCK + size + -size % BLOCK
-            if kind != _FILE or size < 0 or end > stop:
+            if long is not None:
+                size = long
+            end = at + (size + _HEADER_AND_PADDING & -BLOCK)
+            if kind != _FILE or end > stop:
                 break
             found.append(_entry(Entry, (name, start, at + BLOCK, size, end, True, window)))
-            start, at, path, long = end, end, None, None
+            at = start = end
+            path = long = None
         if found:
             self._at, self.marked_end = start, False
             self._found += len(found) - counted
