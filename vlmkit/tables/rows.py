@@ -131,9 +131,10 @@ def write_rows(rows: Iterable[Row], file: BinaryIO) -> None:
     table.write(file)
 
 
-def read_rows(path: AnyPath) -> dict[str, Row]:
-    """Rows by key, nulls left out; {} if there is no table, or a foreign one without keys. Raises VlmkitError."""
-    return _rows(path, frozenset())
+def read_rows(path: AnyPath, first: int | None = None) -> dict[str, Row]:
+    """Rows by key, all or the `first` so many, nulls left out; {} if there is no table, or a foreign one without keys.
+    Raises VlmkitError."""
+    return _rows(path, frozenset(), first)
 
 
 def read_scores(path: AnyPath) -> dict[str, Row]:
@@ -165,11 +166,11 @@ def drop_reasons(rows: Iterable[Row]) -> dict[str, str]:
     return {row["key"]: row.get("reason") or "dropped" for row in rows if row.get("kept") is False}
 
 
-def _rows(path: AnyPath, left_out: frozenset[str]) -> dict[str, Row]:
+def _rows(path: AnyPath, left_out: frozenset[str], first: int | None = None) -> dict[str, Row]:
     if not score_columns(path):
         return {}
     with reading(path) as file:
-        table = pq.read_table(file)
+        table = pq.read_table(file).slice(0, first)
         keys = table["key"].to_pylist()
         wanted = [n for n in table.column_names if n not in left_out and table[n].null_count < len(table)]
         columns = [[_plain(value) for value in table[name].to_pylist()] for name in wanted]

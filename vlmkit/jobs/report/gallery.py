@@ -115,7 +115,7 @@ def _bounded(pairs: Iterable[tuple[Sample, Row]]) -> Iterator[tuple[Sample, Row]
 
 def _inputs(folder: AnyPath, plan: Plan) -> Iterator[tuple[Sample, Row]]:
     for shard in plan.shards[:_MOST_SHARDS]:
-        yield from _input(shard, read_rows(table_path(folder, shard.name)))
+        yield from _input(shard, read_rows(table_path(folder, shard.name), first=_MOST_SAMPLES))
 
 
 def _input(shard: ShardInput, rows: dict[str, Row]) -> Iterator[tuple[Sample, Row]]:
