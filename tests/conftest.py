@@ -23,8 +23,8 @@ PREEMPTION = (signal.SIGTERM, signal.SIGUSR1)
 
 
 def pytest_collection_modifyitems(items):
-    """The slow ones first, so that processes that share the tests end together."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The longest first, so that processes that share the tests end together."""
+    items.sort(key=lambda item: ("quickstart" not in item.name, item.get_closest_marker("slow") is None))
 
 
 @dataclass(frozen=True)

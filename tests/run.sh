@@ -8,4 +8,4 @@ ruff check .
 ruff format --check .
 mypy
 export HF_HUB_OFFLINE=1 NO_ALBUMENTATIONS_UPDATE=1
-pytest -n 2 "$@"
+pytest -n 2 --dist worksteal "$@"

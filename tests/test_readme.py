@@ -54,7 +54,7 @@ def test_quickstart_killed_anywhere_and_run_again_ends_with_the_same_tables(tmp_
     assert re.search(r"^1 +targeted +0\.\d{3} .* (accepted|rejected), fed ", tables(undisturbed), re.MULTILINE)
 
     moments = random.Random(0)
-    for _ in range(6):
+    for _ in range(4):
         process = quick(tmp_path / "killed")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=moments.uniform(5, 40))
