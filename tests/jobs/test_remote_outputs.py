@@ -253,18 +253,19 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     vlmkit("filter", data, tmp_path / "out", *RULES, "--rejects", tmp_path / "rejects")
     whole = {name: files(tmp_path / name) for name in ("out", "rejects")}
     command = ("filter", remote_data, f"{s3.url}/out", *RULES, "--rejects", f"{s3.url}/rejects", "--workers", 2)
-    chance = random.Random(3)
+    chance, killed = random.Random(3), 0
     for _ in range(5):
         process = start(*command)
         until(lambda: len(children(process.pid)) >= 3 or process.poll() is not None)  # noqa: B023
         time.sleep(0.5 + 2 * chance.random())
         workers = children(process.pid)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.send_signal(signal.SIGKILL)  # or it has ended by now
+        killed += process.wait() == -signal.SIGKILL
         until(lambda: all(is_gone(worker) for worker in workers), timeout_s=10)  # noqa: B023
         for name, (kept, _) in whole.items():
             there = files(f"{s3.url}/{name}")[0] if path_at(f"{s3.url}/{name}").exists() else {}
             assert all(there[file] == kept[file] for file in there), "what has its final name is whole"
+    assert killed >= 2
     done = vlmkit(*command)
     assert done.status == 0, done.err
     for name in whole:
