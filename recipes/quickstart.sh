@@ -37,6 +37,7 @@ vlmkit filter "$WORK/raw/openimages" "$WORK/clean/openimages" --min-side 64 --ma
 say "4. Filter: image-text similarity"
 vlmkit filter "$WORK/raw/coco50" "$WORK/clean/coco50" --clip-model builtin:conse \
     --where "words >= 3 AND clip >= 0.35" --rejects "$WORK/rejects/coco50"
+vlmkit view "$WORK/clean/coco50" "$WORK/rejects/coco50" "$WORK/coco50.html"
 
 # 5. Equal pictures across sets, by their pixels. Of samples with a conversation the text counts too, unless --by
 #    says otherwise: here a photo is a photo.
@@ -115,5 +116,5 @@ vlmkit stats "$WORK"/raw/*/ "$WORK"/clean/*/ "$LOOP"/{dev,pool,start,test,answer
 vlmkit flywheel show "$LOOP/rounds"
 
 echo
-echo "Each folder has a report, such as $WORK/clean/coco50/.vlmkit/report.html"
+echo "Each folder has a report, such as $WORK/clean/coco50/.vlmkit/report.html; kept and dropped photos: $WORK/coco50.html"
 echo "The best model is $best: AutoModelForImageTextToText and AutoProcessor of transformers load it."

@@ -21,16 +21,6 @@ def many(tmp_path_factory, write_tar):
     return folder
 
 
-@pytest.fixture
-def two(tmp_path, write_tar):
-    """Two folders with two shards each; keys repeat from shard to shard."""
-    for name in ("one", "two"):
-        for shard in range(2):
-            samples = {key: {"txt": f"{name} {shard} {key}".encode()} for key in ("a", "b")}
-            write_tar(tmp_path / f"{name}/{shard:05d}.tar", samples)
-    return tmp_path / "one", tmp_path / "two"
-
-
 def keys(folder):
     return [key for path in sorted(folder.glob("*.parquet")) for key in pq.read_table(path)["key"].to_pylist()]
 
