@@ -11,7 +11,8 @@ from vlmkit.shards.dataset import committed
 @dataclass(frozen=True)
 class Round:
     """What was wrong, what was fed, what came of it, and every command line that did it. Scores are those of the
-    held-out questions: the model as it was, the control arm, the targeted arm, each with its 95 % interval.
+    held-out questions: the model as it was, the control arm, the targeted arm, each with its 95 % interval. `dev` and
+    `tests` are the folders of the answers that all this rests on.
     """
 
     number: int
@@ -22,6 +23,8 @@ class Round:
     accepted: bool
     because: str
     next_model: str
+    dev: str
+    tests: dict[str, str]
     lines: tuple[str, ...]
 
 

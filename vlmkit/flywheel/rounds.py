@@ -78,33 +78,41 @@ class _Loop:
     def round(self, number: int, before: Sequence[Round]) -> None:
         s, shell, room = self.settings, Shell(self.say), self.work / f"round-{number:02d}"
         model = before[-1].next_model if before else s.model
-        self._eval(shell, model, "dev", room / "dev")
-        found = weaknesses(read_predictions(str(room / "dev")))
+        dev, as_it_was = self._answers(shell, model, room, before)
+        found = weaknesses(read_predictions(dev))
         skills = self._chosen(found, before)
         self.say(f"round {number}: {_said(found)}; feeding {', '.join(skills)}")
         self._feed(shell, room, number, skills)
-        self._eval(shell, model, "test", room / "test-before")
+        tests = {"before": as_it_was}
         for arm in ("control", "targeted"):
             self._train(shell, room, arm, model, number)
-            self._eval(shell, f"path:{room / arm}", "test", room / f"test-{arm}")
-        tests = {name: str(room / f"test-{name}") for name in ("before", "control", "targeted")}
+            tests[arm] = self._eval(shell, f"path:{room / arm}", "test", room / f"test-{arm}")
         decision = decide(tests["before"], tests["control"], tests["targeted"], s.seed)
-        scores = {name: _score(path) for name, path in tests.items()}
-        kept = f"path:{room / 'targeted'}" if decision.accepted else model
         self.ledger.add(
             Round(
                 number,
                 model,
                 tuple(asdict(weakness) for weakness in found),
                 tuple(skills),
-                scores,
+                {name: _score(path) for name, path in tests.items()},
                 decision.accepted,
                 decision.because,
-                kept,
+                f"path:{room / 'targeted'}" if decision.accepted else model,
+                dev,
+                tests,
                 tuple(shell.lines),
             )
         )
         self.say(f"round {number}: {'accepted' if decision.accepted else 'rejected'}: {decision.because}")
+
+    def _answers(self, shell: Shell, model: str, room: Path, before: Sequence[Round]) -> tuple[str, str]:
+        """Where the model's answers to the development and the test questions are: those that an earlier round has
+        asked it are not asked again."""
+        last = before[-1] if before else None
+        if last is not None and not last.accepted:
+            return last.dev, last.tests["before"]
+        dev = self._eval(shell, model, "dev", room / "dev")
+        return dev, last.tests["targeted"] if last else self._eval(shell, model, "test", room / "test-before")
 
     def _chosen(self, found: Sequence[Weakness], before: Sequence[Round]) -> list[str]:
         """The weakest skills that have not been tried in vain since the last accepted round."""
@@ -130,9 +138,10 @@ class _Loop:
         words = ["--model", model, "--batch-size", s.batch_size, "--seed", s.seed + number, *rate, *device]
         shell.run("train", room / f"{arm}.yaml", room / arm, *words)
 
-    def _eval(self, shell: Shell, model: str, questions: str, target: Path) -> None:
+    def _eval(self, shell: Shell, model: str, questions: str, target: Path) -> str:
         device = ["--device", self.device] if self.device else []
         shell.run("eval", model, self.work / questions, target, *device)
+        return str(target)
 
 
 def _score(predictions: str) -> tuple[float, float, float]:
