@@ -1,5 +1,6 @@
 """What a round asks, and what it feeds: nothing that an earlier round has answered, nothing that it tried in vain."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from vlmkit.flywheel.diagnose import Weakness
 from vlmkit.flywheel.ledger import Ledger, Round
 from vlmkit.flywheel.rounds import Settings, _Loop
 from vlmkit.flywheel.shell import Shell
+from vlmkit.shards.dataset import manifest_path
 
 PLACES = {"pool": "pool", "replay_from": "replay", "dev": "dev", "test": "test"}
 SIZES = {"rounds": 3, "budget": 8, "dev_samples": 8, "test_samples": 8, "batch_size": 8}
@@ -63,6 +65,15 @@ def test_a_skill_that_was_fed_in_vain_makes_way_until_the_model_has_changed(loop
     assert loop._chosen(found, [round_of(1, accepted=False)]) == ["b"]
     assert loop._chosen(found, [round_of(1, accepted=False), round_of(2, accepted=False, skill="b")]) == ["a"]
     assert loop._chosen(found, [round_of(1, accepted=False), round_of(2, accepted=True, skill="b")]) == ["a"]
+
+
+def test_replay_is_what_the_model_has_been_trained_on_rejected_rounds_left_out(loop: _Loop, tmp_path: Path) -> None:
+    counts = {"counts": {"samples_out": 12}}
+    manifest_path(tmp_path / "replay").parent.mkdir(parents=True)
+    manifest_path(tmp_path / "replay").write_text(json.dumps(counts))
+    before = [round_of(1, accepted=True), round_of(2, accepted=False)]
+    assert loop._replayed([]) == [f"{tmp_path}/replay@0.5"]
+    assert loop._replayed(before) == [f"{tmp_path}/replay@0.375", f"{tmp_path}/round-01/found@0.125"]
 
 
 def test_the_ledger_reads_what_it_wrote(tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from vlmkit.flywheel.shell import Say, Shell
 from vlmkit.jobs.job import run_step
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.plan import Plan, freeze
+from vlmkit.shards.dataset import manifest_path, read_json
 from vlmkit.shards.locations import locate
 
 
 @dataclass(frozen=True)
 class Settings:
     """What decides the loop. `budget` is how many samples each arm of a round trains on, of which the share `replay`
-    is drawn at random from what the model has been trained on before. Of the test and development sets so many
-    questions are asked in each round, the same ones.
+    is drawn at random from what the model has been trained on before: `replay_from`, and what accepted rounds fed. Of
+    the test and development sets so many questions are asked in each round, the same ones.
     """
 
     model: str
@@ -76,13 +77,13 @@ class _Loop:
         shell.run("mix", s.test, self.work / "test", "--samples", s.test_samples, "--seed", s.seed)
 
     def round(self, number: int, before: Sequence[Round]) -> None:
-        s, shell, room = self.settings, Shell(self.say), self.work / f"round-{number:02d}"
+        s, shell, room = self.settings, Shell(self.say), self._room(number)
         model = before[-1].next_model if before else s.model
         dev, as_it_was = self._answers(shell, model, room, before)
         found = weaknesses(read_predictions(dev))
         skills = self._chosen(found, before)
         self.say(f"round {number}: {_said(found)}; feeding {', '.join(skills)}")
-        self._feed(shell, room, number, skills)
+        self._feed(shell, room, number, skills, before)
         tests = {"before": as_it_was}
         for arm in ("control", "targeted"):
             self._train(shell, room, arm, model, number)
@@ -122,14 +123,26 @@ class _Loop:
         left = [weakness.skill for weakness in found if weakness.skill not in tried]
         return (left or [weakness.skill for weakness in found])[: self.settings.skills]
 
-    def _feed(self, shell: Shell, room: Path, number: int, skills: Sequence[str]) -> None:
+    def _feed(self, shell: Shell, room: Path, number: int, skills: Sequence[str], before: Sequence[Round]) -> None:
         """Two recipes of one budget with the same replay: samples of the skills, and samples drawn at random."""
         names = ", ".join("'" + skill.replace("'", "''") + "'" for skill in skills)
         shell.run("filter", self.work / "pool", room / "found", "--where", f"skill IN ({names})")
         s = self.settings
         for arm, source in (("targeted", room / "found"), ("control", self.work / "pool")):
-            parts = [f"{source}@{1 - s.replay:g}", *([f"{self.work / 'replay'}@{s.replay:g}"] if s.replay else [])]
+            parts = [f"{source}@{1 - s.replay:g}", *self._replayed(before)]
             shell.run("mix", *parts, room / f"{arm}.yaml", "--samples", s.budget, "--seed", s.seed + number)
+
+    def _replayed(self, before: Sequence[Round]) -> list[str]:
+        """What the model has been trained on, with the weight of each: the replay set, and what accepted rounds fed.
+        Without the latter the next round would unlearn it."""
+        s, start = self.settings, self.work / "replay"
+        sizes = {start: float((read_json(manifest_path(start)) or {})["counts"]["samples_out"])}
+        sizes |= {self._room(done.number) / "found": s.budget * (1 - s.replay) for done in before if done.accepted}
+        whole = sum(sizes.values())
+        return [f"{place}@{s.replay * size / whole:g}" for place, size in sizes.items()] if s.replay else []
+
+    def _room(self, number: int) -> Path:
+        return self.work / f"round-{number:02d}"
 
     def _train(self, shell: Shell, room: Path, arm: str, model: str, number: int) -> None:
         s = self.settings
