@@ -58,7 +58,7 @@ if [ -n "${QUICK:-}" ]; then
     lessons=(--samples 640) asked=(--limit 200) pictures=(--limit 20) seeds=(--limit 1 --min-words 5 --max-new-tokens 32)
     rounds=(--rounds 1 --budget 320 --dev-samples 200 --test-samples 200)
 else
-    lessons=() asked=() pictures=(--limit 500) seeds=()
+    lessons=() asked=() pictures=(--limit 500) seeds=(--max-new-tokens 256 --retries 1)
     rounds=(--rounds 3 --budget 3200 --dev-samples 2000 --test-samples 3000)
 fi
 LOOP="$WORK/loop"
