@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from vlmkit.inspection.report import Bars, Section
     from vlmkit.shards.locations import Location
+
+_NAME = 24  # characters of a first column that are not broken where others could be
 
 
 @command(example="vlmkit stats clean/ --lineage")
@@ -91,7 +93,9 @@ def _print_sections(sections: "Iterable[Section]") -> None:
         for place, name in enumerate(section.header or section.rows[0]):
             header = name if section.header else ""
             right = place in section.right
-            table.add_column(header, justify="right" if right else "left", no_wrap=right, overflow="fold")
+            least = min(max(len(row[0]) for row in section.rows), _NAME) if place == 0 else None
+            justify: Literal["left", "right"] = "right" if right else "left"
+            table.add_column(header, justify=justify, no_wrap=right, overflow="fold", min_width=least)
         for row in section.rows:
             table.add_row(*map(Text, row))  # as text: what stands in data is not markup
         if section.title:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The whole thread, offline but for the installation: packaged photos and questions become clean shards, the shards a
-# vision-language model, and what the model gets wrong its next training data. About 15 minutes on two cores, no GPU.
+# vision-language model, and what the model gets wrong its next training data. Some 17 minutes on two cores, no GPU.
 # Killed anywhere and run again, it goes on where it stopped. Every line can be run by hand.
 #
 #     bash recipes/quickstart.sh [FOLDER]        (default: quickstart/)
-#     QUICK=1 bash recipes/quickstart.sh         (two minutes: a model too small to learn from, to try the script itself)
+#     QUICK=1 bash recipes/quickstart.sh         (three minutes: too few lessons to learn from, to try the script itself)
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 WORK="${1:-quickstart}"
