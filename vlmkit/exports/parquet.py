@@ -64,7 +64,7 @@ class ParquetExport(Export):
         self._rows_bytes += size_bytes
         self._in_file += 1
         self._file_bytes += size_bytes
-        full = self._in_file >= self._size.samples or self._file_bytes >= self._size.size_bytes
+        full = self._size.reached(self._in_file, self._file_bytes)
         if full or len(self._rows) >= _GROUP_ROWS or self._rows_bytes >= _GROUP_BYTES:
             self._flush()
         if full:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vlmkit.inspection.findings import Finding, Findings
 from vlmkit.inspection.folders import parts
 from vlmkit.inspection.sidecars import check_folder, check_stats, readable
-from vlmkit.inspection.tables import TableCheck, has_keys, table_beside
+from vlmkit.inspection.tables import TableCheck, existing_table, has_keys
 from vlmkit.inspection.tar_check import TarCheck
 from vlmkit.shards.locations import Location
 
@@ -32,7 +32,7 @@ def check(locations: list[Location], depth: Depth, say: Callable[[Finding], None
 
 
 def _check_shard(path: str, depth: Depth, findings: Findings) -> None:
-    beside, table = table_beside(path), None
+    beside, table = existing_table(path), None
     if beside is not None:
         with readable(beside, findings):
             table = TableCheck(beside) if has_keys(beside) else None

@@ -5,7 +5,6 @@ surveyed to its end before it is known which members belong together.
 """
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -15,10 +14,10 @@ from vlmkit.inspection.findings import Finding
 from vlmkit.inspection.folders import unfinished
 from vlmkit.inspection.mends import Whole, arrange, safe_key
 from vlmkit.inspection.survey import seekable, survey
-from vlmkit.inspection.tables import table_beside
+from vlmkit.inspection.tables import existing_table
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.finish import already_done, committed_counts, finish_dataset
-from vlmkit.jobs.inputs import ShardInput
+from vlmkit.jobs.inputs import ShardInput, bytes_to_read
 from vlmkit.jobs.job import is_folder
 from vlmkit.jobs.options import JobOptions
 from vlmkit.jobs.plan import Plan, freeze_with_rejects, uncommitted, withdraw
@@ -80,9 +79,8 @@ def _repairable(locations: list[Location], target: str, options: JobOptions) -> 
 def _repair_shards(
     plan: Plan, mender: "_Mender", folder: AnyPath, rejects: AnyPath | None, options: JobOptions
 ) -> None:
-    total = sum(os.path.getsize(shard.path) for shard in plan.shards if os.path.exists(shard.path))
     try:
-        with JobProgress("check --repair", total, options.quiet) as progress:
+        with JobProgress("check --repair", bytes_to_read(list(plan.shards)), options.quiet) as progress:
             for shard in uncommitted(list(plan.shards), folder):
                 _repair_shard(shard, mender, folder, rejects, Ticker(progress.advance))
     except VlmkitError:
@@ -200,7 +198,7 @@ def _extents(wholes: list[Whole]) -> Iterator[tuple[int, int, int]]:
 
 
 def _rows(path: str, mend: Callable[..., None]) -> dict[str, Row]:
-    beside = table_beside(path)
+    beside = existing_table(path)
     try:
         return read_rows(beside) if beside is not None else {}
     except VlmkitError:

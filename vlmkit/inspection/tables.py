@@ -6,9 +6,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from vlmkit.shards.dataset import read_json, stats_path, table_path
-from vlmkit.shards.locations import STREAM, shard_name
-from vlmkit.shards.paths import AnyPath, path_at
+from vlmkit.jobs.inputs import table_beside
+from vlmkit.shards.dataset import read_json, stats_path
+from vlmkit.shards.locations import STREAM
+from vlmkit.shards.paths import AnyPath
 from vlmkit.tables.rows import reading, score_columns
 
 _COLUMNS = ("key", "kept", "reason", "status", "offset", "length")
@@ -89,9 +90,9 @@ class TableCheck:
             self._reasons[row.get("reason") or "dropped"] += 1
 
 
-def table_beside(tar: str) -> AnyPath | None:
+def existing_table(tar: str) -> AnyPath | None:
     """Where the row table of a tar is; None if nothing is there."""
-    path = table_path(path_at(tar).parent, shard_name(tar))
+    path = table_beside(tar)
     return path if tar != STREAM and path.exists() else None
 
 

@@ -11,12 +11,13 @@ from typing import Any
 from vlmkit.errors import BrokenInput, VlmkitError
 from vlmkit.inspection.cards import Card, card_of
 from vlmkit.inspection.known import known_counts
-from vlmkit.inspection.tables import table_beside
+from vlmkit.inspection.tables import existing_table
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.inputs import read_shard, shard_inputs
 from vlmkit.jobs.plan import existing_plan
 from vlmkit.jobs.step import Dropped, chunks
 from vlmkit.shards.locations import Location, locate, open_shard
+from vlmkit.shards.paths import path_at
 from vlmkit.shards.reader import ShardReader
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.tables.conditions import Condition, Name, pick_column
@@ -57,10 +58,11 @@ def with_rejects(locations: list[Location]) -> list[Location]:
     plan = existing_plan(folder) if folder is not None else None
     rejects = plan.options.get("rejects") if plan is not None else None
     # The folder must say itself that it is part of this dataset: a manifest from elsewhere names whatever it likes.
-    if not isinstance(rejects, str) or Path(rejects) == folder or existing_plan(Path(rejects)) != plan:
+    place = path_at(rejects) if isinstance(rejects, str) else folder
+    if place is None or place == folder or existing_plan(place) != plan:
         return locations
-    inside = os.path.relpath(rejects)
-    return [*locations, *locate([rejects if inside.startswith("..") else inside])]
+    inside = os.path.relpath(place) if isinstance(place, Path) else ".."
+    return [*locations, *locate([str(place) if inside.startswith("..") else inside])]
 
 
 def draw(location: Location, choice: Choice) -> Drawn:
@@ -107,7 +109,7 @@ def _samples(location: Location, drawn: Drawn) -> Iterator[Seen]:
         drawn.notes += counts.damage
         return
     for place in location.shards:
-        beside = table_beside(place.path)
+        beside = existing_table(place.path)
         rows = read_rows(beside) if beside is not None else {}
         with open_shard(place.path) as file:
             reader = ShardReader(file, place.path, place.name)

@@ -28,8 +28,8 @@ class ShardSize:
     samples: int = SAMPLES_PER_SHARD
     size_bytes: int = BYTES_PER_SHARD
 
-    def reached(self, written: Counts) -> bool:
-        return written.samples_out >= self.samples or written.bytes_out >= self.size_bytes
+    def reached(self, samples: int, size_bytes: int) -> bool:
+        return samples >= self.samples or size_bytes >= self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ class RollingStore:
         self._shard = self._next()
 
     def put(self, sample: Sample, row: Row) -> int:
-        if self._size.reached(self._shard.written):
+        written = self._shard.written
+        if self._size.reached(written.samples_out, written.bytes_out):
             self._commit()
             self._shard = self._next()
         return self._shard.put(sample, row)

@@ -6,13 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from vlmkit.errors import RunAgain, VlmkitError
+from vlmkit.training.preemption import preemptions
 
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _POLL_S = 0.1
 
 Process = subprocess.Popen[bytes]
@@ -75,22 +74,14 @@ def _outcome(statuses: list[int], asked_to_stop: bool) -> int:
     return statuses[0]
 
 
-@contextmanager
-def _passed_on(started: list[Process]) -> Iterator[list[int]]:
+def _passed_on(started: list[Process]) -> AbstractContextManager[list[int]]:
     """Preemption signals go to all processes, which save and end. Those that came."""
-    came: list[int] = []
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+    def pass_on(number: int) -> None:
         for process in started:
             process.send_signal(number)
 
-    before = {name: signal.signal(name, pass_on) for name in _SIGNALS}
-    try:
-        yield came
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+    return preemptions(pass_on)
 
 
 def _free_port() -> int:

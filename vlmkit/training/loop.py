@@ -1,13 +1,10 @@
 """The training loop: batches of a plan through Accelerate, a line of record a step, checkpoints now and then."""
 
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from types import FrameType
 
 import torch
 from accelerate import Accelerator
@@ -21,12 +18,12 @@ from vlmkit.training.batches import Batch, Schedule, read_batches, stack
 from vlmkit.training.checkpoints import Checkpoint, Checkpoints, Position
 from vlmkit.training.examples import Examples
 from vlmkit.training.options import TrainOptions
+from vlmkit.training.preemption import preemptions
 from vlmkit.training.schedule import CosineSchedule
 from vlmkit.training.steps import LiveLine, StepLine, StepLog
 from vlmkit.training.trainee import SummedLoss, Trainee
 
 _BETAS = (0.9, 0.98)
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Loop:
         self._prepare(checkpoint)
         batches = read_batches(self._course.plan, self._course.examples, self._course.schedule, at.step)
         began = time.monotonic()
-        with _asked_to_stop() as asked:
+        with preemptions() as asked:
             for step, batch in enumerate(batches, at.step):
                 line, stop = self._step(step, batch, asked)
                 line, began = replace(line, seconds=round(time.monotonic() - began, 4)), time.monotonic()
@@ -144,22 +141,6 @@ class Loop:
             position = Position(self._course.plan.digest, schedule.position(step), step, counts)
             self._checkpoints.save(self._trainee, self._optimizer.state_dict(), position)
         self._accelerator.wait_for_everyone()
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
-    """The preemption signals that came: a step is not torn apart, it ends and is saved."""
-    came: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = {name: signal.signal(name, note) for name in _SIGNALS}
-    try:
-        yield came
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _random_seed(seed: int, step: int, rank: int) -> int:
