@@ -13,6 +13,7 @@ from vlmkit.exports.schema import json_of, text_of
 from vlmkit.jobs.counts import Counts
 from vlmkit.jobs.step import Dropped, Kept, Outcome
 from vlmkit.shards.dataset import own_folder
+from vlmkit.shards.disk import Naming
 from vlmkit.shards.sample import Row, Sample
 from vlmkit.sources.outcomes import NoSample
 from vlmkit.sources.pictures import Picture, read_picture
@@ -84,7 +85,8 @@ class Export(ABC):
         example = read[1] if read is not None and read[0] is sample else self.example(sample, row)
         key = f"{self._number:09d}" if self._rekey else sample.key
         self._number += 1
-        return self.write(replace(example, key=key), sample)
+        with Naming(self._folder):
+            return self.write(replace(example, key=key), sample)
 
     @abstractmethod
     def write(self, example: Example, sample: Sample) -> int:
@@ -100,7 +102,8 @@ class Export(ABC):
 
     def finish(self, counts: Counts | None = None) -> None:
         self.room.mkdir(parents=True, exist_ok=True)
-        self.close()
+        with Naming(self._folder):
+            self.close()
         os.sync()  # once for all files: there may be millions
         for path in sorted(self.room.iterdir()):
             path.rename(self._folder / path.name)
